@@ -1,0 +1,15 @@
+//! Device models and the buses they sit on.
+//!
+//! A device is a value with registers: `read`, `write`, `reset`, state out and in. Everything it
+//! needs arrives as a handle ([`irq::IrqLine`], [`clock::Clock`], [`clock::Timer`], [`dma::Dma`],
+//! a back end); nothing in this crate names a guest ISA or an accelerator, and no device owns a
+//! thread or a lock: the bus holds the lock, `vmm` holds the threads.
+
+pub mod bus;
+pub mod clock;
+pub mod device;
+pub mod dma;
+pub mod irq;
+
+pub use bus::Bus;
+pub use device::{Access, Device, Effect, MachineEvent};
