@@ -1,1 +1,9 @@
-//! Being built.
+//! What a guest machine *is*: register state, system registers, models, boards, boot protocols.
+//!
+//! Data and pure functions only: no input or output, no unsafe, no host. What instructions *do*
+//! is the business of `tcg`; how a machine is put together is that of `vmm`.
+
+pub mod riscv64;
+pub mod state;
+
+pub use state::{Arch, CpuState, Group, Reg, RegDiff};
