@@ -10,6 +10,7 @@ pub mod clock;
 pub mod device;
 pub mod dma;
 pub mod irq;
+pub mod virtio;
 
 pub use bus::Bus;
 pub use device::{Access, Device, Effect, MachineEvent};
