@@ -1,0 +1,141 @@
+//! Rules about Rust code.
+
+use crate::report;
+use crate::source::{Source, lines_with_word, rust_code};
+
+/// The files that may hold unsafe code, and why each of them must. Beside these, everything is
+/// safe Rust.
+const UNSAFE: &[(&str, &str)] = &[
+    ("tcg/src/mmu/host.rs", "guest memory is reached through host addresses kept in the TLB"),
+];
+
+/// Where the code depends on the host's processor.
+const HOST_PROCESSOR: &[&str] = &["accel/", "tcg/src/host/"];
+
+/// Where the code depends on the host's operating system.
+const HOST_SYSTEM: &[&str] = &["accel/", "tcg/src/host/", "devices/src/host/", "user/src/host.rs"];
+
+#[test]
+fn unsafe_code_stays_in_the_listed_files() {
+    let files = rust_code();
+    let mut findings = Vec::new();
+    for (source, code) in &files {
+        let lines = lines_with_word(code, "unsafe");
+        let listed = UNSAFE.iter().any(|(path, _)| *path == source.path);
+        if !listed && !lines.is_empty() {
+            findings
+                .push(format!("{}:{} has unsafe code and is not listed", source.path, lines[0]));
+        }
+        if listed && lines.is_empty() {
+            findings.push(format!("{} is listed and has no unsafe code", source.path));
+        }
+        if listed && !source.text.contains("#![expect(unsafe_code") {
+            findings.push(format!("{} lacks #![expect(unsafe_code, reason = ..)]", source.path));
+        }
+    }
+    for (path, reason) in UNSAFE {
+        if !files.iter().any(|(source, _)| source.path == *path) {
+            findings.push(format!("{path} is listed and not there"));
+        }
+        assert!(reason.len() > 10, "the list gives no reason for {path}");
+    }
+    report("Unsafe code belongs in the files of UNSAFE (tests/tidy/rust.rs):", &findings);
+}
+
+#[test]
+fn the_host_is_named_only_where_it_is_met() {
+    let mut findings = Vec::new();
+    for (source, code) in rust_code() {
+        for (word, places) in [("target_arch", HOST_PROCESSOR), ("target_os", HOST_SYSTEM)] {
+            if !source.is_within(places) {
+                let lines = lines_with_word(&code, word);
+                findings.extend(lines.iter().map(|n| format!("{}:{n} {word}", source.path)));
+            }
+        }
+    }
+    report("Code that depends on the host belongs in the folders of HOST_*:", &findings);
+}
+
+#[test]
+fn no_test_is_switched_off_and_nothing_sleeps() {
+    let mut findings = Vec::new();
+    for (source, code) in rust_code() {
+        for (number, line) in code.lines().enumerate() {
+            let packed: String = line.split_whitespace().collect();
+            let found = ["#[ignore", "thread::sleep", "sleep_ms("];
+            for word in found.iter().filter(|word| packed.contains(**word)) {
+                findings.push(format!("{}:{} {word}", source.path, number + 1));
+            }
+        }
+    }
+    report("A test runs or goes; code waits for an event, not for time to pass:", &findings);
+}
+
+#[test]
+fn every_lint_exception_states_its_reason() {
+    let mut findings = Vec::new();
+    for (source, code) in rust_code() {
+        for (line, attribute) in lint_exceptions(&code) {
+            if !attribute.contains("reason") {
+                findings.push(format!("{}:{line} {attribute}", source.path));
+            }
+        }
+    }
+    report("These lint exceptions lack `reason = \"...\"`:", &findings);
+}
+
+/// The `allow(..)` and `expect(..)` attributes of `code`, with their lines.
+fn lint_exceptions(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("#") {
+        let rest = &code[at..];
+        let Some(body) = rest.strip_prefix("#![").or_else(|| rest.strip_prefix("#[")) else {
+            continue;
+        };
+        let attribute = bracketed(body);
+        let packed: String = attribute.split_whitespace().collect();
+        let excepts = ["allow(", "expect("].iter().any(|lint| {
+            packed.starts_with(lint)
+                || (packed.starts_with("cfg_attr(") && packed.contains(&format!(",{lint}")))
+        });
+        if excepts {
+            found.push((1 + code[..at].matches('\n').count(), packed));
+        }
+    }
+    found
+}
+
+/// The part of `body` up to the `]` that closes it.
+fn bracketed(body: &str) -> &str {
+    let mut depth = 0;
+    for (at, c) in body.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' if depth == 0 => return &body[..at],
+            ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    body
+}
+
+#[test]
+fn lint_exceptions_are_found() {
+    let code = concat!(
+        "#![allow(dead_code)]\n",
+        "#[expect(\n  unused,\n  reason =  )]\n",
+        "#[cfg_attr(test, allow(x))] #[cfg(a)] a.expect( );\n",
+    );
+    let found = lint_exceptions(code);
+    let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [1, 2, 5]);
+    assert!(found[1].1.contains("reason"));
+}
+
+#[test]
+fn folders_and_files_are_matched_as_such() {
+    let source = Source { path: "accel/src/lib.rs".into(), text: String::new() };
+    assert!(source.is_within(&["accel/"]));
+    assert!(source.is_within(&["accel/src/lib.rs"]));
+    assert!(!source.is_within(&["acc", "src/", "accel/src"]));
+}
