@@ -1,6 +1,8 @@
 //! RISC-V, 64 bits: `[Unpriv]` and `[Priv]` as of 2024, one hart of the RVA22-like profile that
 //! stock Linux distributions are built for.
 
+pub mod csr;
+pub mod fields;
 pub mod model;
 pub mod state;
 

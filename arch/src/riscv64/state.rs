@@ -1,5 +1,6 @@
 //! The registers of a hart: `[Unpriv §2.1]`, `[Unpriv §21.2]`, `[Priv §3]`, `[Priv §12]`.
 
+use super::fields::*;
 use super::{Ext, Model};
 
 /// User mode in [`Hart::prv`].
@@ -103,9 +104,11 @@ crate::cpu_state! {
         resv_value: u64 = Internal;
         /// Number of this hart.
         mhartid: u64 = System, gdb GDB_CSR + 0xf14;
-        /// What `mcycle` adds to the engine's cycle counter (wrapping).
+        /// What `mcycle` adds to the engine's cycle counter (wrapping); while `mcountinhibit`
+        /// stops it, the value of `mcycle`.
         cycle_offset: u64 = Internal;
-        /// What `minstret` adds to the engine's count of retired instructions (wrapping).
+        /// What `minstret` adds to the engine's count of retired instructions (wrapping); while
+        /// `mcountinhibit` stops it, the value of `minstret`.
         instret: u64 = Internal;
         /// PMP configuration, eight entries in each.
         pmpcfg: [u64; 2] = System, names ["pmpcfg0", "pmpcfg2"];
@@ -140,7 +143,7 @@ impl Hart {
             prv: PRV_M,
             misa,
             // UXL and SXL: 64 bits, not changeable.
-            mstatus: 2 << 34 | 2 << 32,
+            mstatus: MSTATUS_SXL_64 | MSTATUS_UXL_64,
             mhartid: hartid,
             resv_addr: NO_RESERVATION,
             stimecmp: u64::MAX,
@@ -151,10 +154,14 @@ impl Hart {
     /// Tells the hart the levels of its interrupt lines, as bits of `mip`: MSIP and MTIP from
     /// the ACLINT, MEIP and SEIP from the interrupt controller, STIP from `stimecmp`.
     pub fn set_irq_lines(&mut self, lines: u64) {
-        const SEIP: u64 = 1 << 9;
-        let written = self.mip & !self.mip_lines & !SEIP;
+        let written = self.mip & !self.mip_lines & !IRQ_SEI;
         self.mip_lines = lines;
         self.mip = written | self.mip_soft | lines;
+    }
+
+    /// Configuration byte of a PMP entry below [`PMP_COUNT`].
+    pub fn pmp_entry(&self, n: usize) -> u8 {
+        (self.pmpcfg[n / 8] >> (n % 8 * 8)) as u8
     }
 }
 
