@@ -24,7 +24,10 @@ pub const ISAS: &[Isa] = &[Isa {
     name: "riscv64",
     guest: "Riscv64",
     inline: &["I", "C"],
-    files: &["formats", "i", "zicsr", "zifencei", "m", "a", "c", "priv"],
+    files: &[
+        "formats", "i", "zicsr", "zifencei", "m", "a", "f", "d", "c", "zba", "zbb", "zbs",
+        "zicond", "zicbo", "priv",
+    ],
 }];
 
 impl Isa {

@@ -14,6 +14,28 @@ pub(super) fn x(r: u8) -> &'static str {
     X[usize::from(r & 31)]
 }
 
+/// Floating-point registers by their ABI names [RISCV-ABI §1].
+const F: [&str; 32] = [
+    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2",
+    "fa3", "fa4", "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9",
+    "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
+];
+
+/// A floating-point register.
+pub(super) fn f(r: u8) -> &'static str {
+    F[usize::from(r & 31)]
+}
+
+/// A rounding mode [Unpriv §20.2].
+pub(super) fn rm(rm: u8) -> &'static str {
+    ["rne", "rtz", "rdn", "rup", "rmm", "5", "6", "dyn"][usize::from(rm & 7)]
+}
+
+/// The rounding mode of what is exact: said only if it is not the one assemblers put there.
+pub(super) fn rm_exact(mode: u8) -> &'static str {
+    ["", ", rtz", ", rdn", ", rup", ", rmm", ", 5", ", 6", ", dyn"][usize::from(mode & 7)]
+}
+
 /// The upper 20 bits as written in assembly.
 pub(super) fn hi20(imm: i32) -> u32 {
     imm as u32 >> 12
