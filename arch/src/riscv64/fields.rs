@@ -1,7 +1,7 @@
 //! Bit fields of the system registers, named as in `[Priv]`.
 #![expect(missing_docs, reason = "the names are the manual's")]
 
-// mstatus and sstatus `[Priv §3.1.6]`, `[Priv §12.1.1]`.
+// mstatus and sstatus `[Priv §3.1.6]`, `[Priv §10.1.1]`.
 pub const MSTATUS_SIE: u64 = 1 << 1;
 pub const MSTATUS_MIE: u64 = 1 << 3;
 pub const MSTATUS_SPIE: u64 = 1 << 5;
@@ -73,7 +73,7 @@ pub const ENVCFG_ADUE: u64 = 1 << 61;
 pub const ENVCFG_PBMTE: u64 = 1 << 62;
 pub const ENVCFG_STCE: u64 = 1 << 63;
 
-// satp `[Priv §12.1.11]`.
+// satp `[Priv §10.1.11]`.
 pub const SATP_MODE_SHIFT: u32 = 60;
 pub const SATP_BARE: u64 = 0;
 pub const SATP_SV39: u64 = 8;

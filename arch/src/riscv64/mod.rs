@@ -1,4 +1,4 @@
-//! RISC-V, 64 bits: `[Unpriv]` and `[Priv]` as of 2024, one hart of the RVA22-like profile that
+//! RISC-V, 64 bits: the specifications of 2024, one hart of the RVA22-like profile that
 //! stock Linux distributions are built for.
 
 pub mod csr;

@@ -1,4 +1,4 @@
-//! The registers of a hart: `[Unpriv §2.1]`, `[Unpriv §21.2]`, `[Priv §3]`, `[Priv §12]`.
+//! The registers of a hart: `[Unpriv §2.1]`, `[Unpriv §20.2]`, `[Priv §3]`, `[Priv §10]`.
 
 use super::fields::*;
 use super::{Ext, Model};
@@ -90,13 +90,13 @@ crate::cpu_state! {
         scause: u64 = System, gdb GDB_CSR + 0x142;
         /// Supervisor trap value.
         stval: u64 = System, gdb GDB_CSR + 0x143;
-        /// Address translation and protection `[Priv §12.1.11]`.
+        /// Address translation and protection `[Priv §10.1.11]`.
         satp: u64 = System, gdb GDB_CSR + 0x180;
         /// Counters that user mode may read.
         scounteren: u64 = System, gdb GDB_CSR + 0x106;
-        /// `[Priv §12.1.10]`.
+        /// `[Priv §10.1.10]`.
         senvcfg: u64 = System, gdb GDB_CSR + 0x10a;
-        /// Supervisor timer compare `[Priv §Sstc]`, in ticks of `time`.
+        /// Supervisor timer compare `[Sstc §2]`, in ticks of `time`.
         stimecmp: u64 = System, gdb GDB_CSR + 0x14d;
         /// Guest physical address that LR reserved; [`NO_RESERVATION`] if none.
         resv_addr: u64 = Internal;

@@ -52,7 +52,7 @@ fn dirty_float(h: &mut Hart) -> CsrEffect {
 
 // Counters.
 
-/// `[Priv §3.1.11]`, `[Priv §12.1.5]`: each lower mode needs the bit of the mode above.
+/// `[Priv §3.1.11]`, `[Priv §10.1.5]`: each lower mode needs the bit of the mode above.
 pub(super) fn guard_counter(h: &Hart, num: u16, env: &dyn CsrEnv) -> bool {
     let bit = 1 << (num & 31);
     env.exts().has(Ext::Zicntr)
@@ -170,7 +170,7 @@ pub(super) fn read_sip(h: &Hart, _n: usize, _env: &dyn CsrEnv) -> u64 {
     h.mip & h.mideleg
 }
 
-/// Only SSIP is the supervisor's to write `[Priv §12.1.3]`.
+/// Only SSIP is the supervisor's to write `[Priv §10.1.3]`.
 pub(super) fn write_sip(h: &mut Hart, _n: usize, value: u64, _env: &dyn CsrEnv) -> CsrEffect {
     let mask = h.mideleg & IRQ_SSI;
     assign(&mut h.mip, value, mask, CsrEffect::INTERRUPTS)
@@ -233,7 +233,7 @@ pub(super) fn guard_satp(h: &Hart, _num: u16, _env: &dyn CsrEnv) -> bool {
     h.prv == PRV_M || h.mstatus & MSTATUS_TVM == 0
 }
 
-/// A mode that does not exist makes the whole write do nothing `[Priv §12.1.11]`.
+/// A mode that does not exist makes the whole write do nothing `[Priv §10.1.11]`.
 pub(super) fn write_satp(h: &mut Hart, _n: usize, value: u64, _env: &dyn CsrEnv) -> CsrEffect {
     match value >> SATP_MODE_SHIFT {
         SATP_BARE | SATP_SV39 | SATP_SV48 | SATP_SV57 => {
