@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
 use tcg_meta::isas::{self, ISAS};
+use tcg_meta::x86;
 
 fn main() {
     let root = Path::new("src/isa");
@@ -15,6 +16,12 @@ fn main() {
         let output = isas::generate(isa, root).unwrap_or_else(fail);
         write(&out.join(format!("{}.rs", isa.name)), &output.isa);
         write(&out.join(format!("{}_lower.rs", isa.name)), &output.lower);
+    }
+    for path in x86::paths(root) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    for (name, text) in x86::generate(root).unwrap_or_else(fail) {
+        write(&out.join(name), &text);
     }
 }
 

@@ -6,7 +6,9 @@
 //! `cargo run -p tcg-meta -- show riscv64`.
 //!
 //! - [`decode`]: `*.decode` tables, bit patterns of 16 and 32 bits.
+//! - [`x86`]: `*.map` tables, the opcode maps of x86-64.
 
 pub mod decode;
 pub mod error;
 pub mod isas;
+pub mod x86;

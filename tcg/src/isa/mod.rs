@@ -5,3 +5,4 @@
 
 pub mod pattern;
 pub mod riscv64;
+pub mod x86_64;
