@@ -1,7 +1,9 @@
 //! Time as devices see it: a clock to read and one-shot timers to arm. Neither is the host's
 //! clock: `vmm` decides what they follow (real time, or counted instructions).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::bus::lock;
 
 /// Guest time.
 pub trait Clock: Send + Sync {
@@ -23,3 +25,18 @@ pub trait Timer: Send + Sync {
 
 /// A shared clock.
 pub type ClockRef = Arc<dyn Clock>;
+
+/// A disarmed timer that runs `fire` on a device, under the device's lock. Construct the device
+/// with [`Arc::new_cyclic`] to have the handle; a device that is gone is not fired on.
+pub fn device_timer<D: Send + 'static>(
+    clock: &dyn Clock,
+    device: &Weak<Mutex<D>>,
+    fire: impl Fn(&mut D) + Send + Sync + 'static,
+) -> Box<dyn Timer> {
+    let device = device.clone();
+    clock.timer(Box::new(move || {
+        if let Some(device) = device.upgrade() {
+            fire(&mut lock(&device));
+        }
+    }))
+}

@@ -1,5 +1,7 @@
 //! What every device model implements.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// One register access, already split by the bus: `size` is 1, 2, 4 or 8, and the bytes
@@ -79,4 +81,58 @@ pub enum StateError {
         /// Newest version understood.
         known: u64,
     },
+}
+
+/// Saved state of one device kind: a type of its own, apart from the running structs, so that the
+/// model can change without breaking saved machines.
+///
+/// A changed layout gets a new type and a higher [`SavedState::VERSION`]; [`SavedState::upgrade`]
+/// turns older data into it.
+pub trait SavedState: Serialize + DeserializeOwned {
+    /// The device's name in the registry.
+    const KIND: &'static str;
+    /// Version written, and the newest one read.
+    const VERSION: u64;
+
+    /// Brings data of the older version `from` to the present layout; by default there is none.
+    fn upgrade(from: u64, _fields: Value) -> Result<Value, StateError> {
+        Err(Self::malformed(format!("version {from} was never written")))
+    }
+
+    /// The state as `{"version": VERSION, ...fields}`.
+    fn to_value(&self) -> Value {
+        // Plain structs of numbers and lists always serialize; anything else is a defect that the
+        // conformance test meets, because `Null` is not readable back.
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("version".into(), Self::VERSION.into());
+        }
+        value
+    }
+
+    /// The inverse of [`SavedState::to_value`].
+    fn from_value(state: &Value) -> Result<Self, StateError> {
+        let mut fields = state.clone();
+        let version = fields
+            .as_object_mut()
+            .and_then(|object| object.remove("version"))
+            .and_then(|version| version.as_u64())
+            .ok_or_else(|| Self::malformed("it has no version number".into()))?;
+        if version > Self::VERSION {
+            return Err(StateError::Version {
+                kind: Self::KIND,
+                found: version,
+                known: Self::VERSION,
+            });
+        }
+        if version < Self::VERSION {
+            fields = Self::upgrade(version, fields)?;
+        }
+        serde_json::from_value(fields).map_err(|error| Self::malformed(error.to_string()))
+    }
+
+    /// The error for data that parses but makes no sense.
+    fn malformed(what: String) -> StateError {
+        StateError::Malformed { kind: Self::KIND, what }
+    }
 }

@@ -1,0 +1,5 @@
+//! The host's side of devices: terminals, files, sockets. The only part of this crate that may
+//! differ by host operating system.
+
+pub mod char;
+pub mod terminal;

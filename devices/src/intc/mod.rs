@@ -1,0 +1,4 @@
+//! Interrupt controllers.
+
+pub mod aclint;
+pub mod plic;
