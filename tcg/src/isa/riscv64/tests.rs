@@ -1,16 +1,5 @@
 use super::*;
-
-/// A small generator of random words (xorshift): tests repeat exactly.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn word(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as u32
-    }
-}
+use crate::isa::golden::{Random, Subject};
 
 fn decode_any(word: u32, width: u8) -> Option<Insn> {
     if width == 16 { decode16(word as u16, Ext::ALL) } else { decode(word, Ext::ALL) }
@@ -85,4 +74,54 @@ fn lengths() {
     assert_eq!(length(0x8082), 2);
     assert_eq!(length(0x0113), 4);
     assert_eq!(length(0x001f), 0);
+}
+
+#[test]
+fn disassembly_is_that_of_llvm() {
+    let subject = Subject {
+        isa: "riscv64",
+        llvm: &[
+            "--triple=riscv64",
+            "--mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbs,+zicond,+zicbom,+zicboz,+zawrs,+svinval",
+        ],
+        patterns: PATTERNS,
+        disassemble: |word, width| {
+            decode_any(word, width).map(|insn| (insn.row(), insn.to_string()))
+        },
+        translate,
+        // LLVM rejects reserved fields that harts ignore.
+        narrower: &["fence", "fence.tso", "fence.i"],
+    };
+    subject.check();
+}
+
+/// LLVM names CSRs, and writes some hints of the C extension in its own way.
+fn translate(word: u32, text: &str) -> Option<String> {
+    if text == "fence w, 0" {
+        return Some("pause".into());
+    }
+    if let Some((shift, register)) = text.split_once("64 ").filter(|_| text.starts_with("c.s")) {
+        return Some(format!("{shift} {register}, 0"));
+    }
+    // The hypervisor extension comes with Svinval.
+    if text.starts_with("hinval") {
+        return None;
+    }
+    // Hints print a signed immediate; the reserved immediate 0 is decoded.
+    let lui = word >> 13 == 3 && word & 3 == 1;
+    if lui && (word >> 7 & 31 == 0 || word & 0x107c == 0) {
+        return None;
+    }
+    let Some((head, csr, tail)) = text.starts_with("csrr").then(|| csr_operand(text)).flatten()
+    else {
+        return Some(text.into());
+    };
+    let number: u16 = csr.parse().ok()?;
+    Some(format!("{head}, {number:#x}, {tail}"))
+}
+
+fn csr_operand(text: &str) -> Option<(&str, &str, &str)> {
+    let (head, rest) = text.split_once(", ")?;
+    let (csr, tail) = rest.split_once(", ")?;
+    Some((head, csr, tail))
 }
