@@ -1,4 +1,4 @@
-//! Relations [IEEE754-2019 §5.11].
+//! Relations [IEEE-754 §5.11].
 
 use super::env::{Env, Flags};
 use super::format::{Format, is_nan, is_negative, is_signaling, magnitude};

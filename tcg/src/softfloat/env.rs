@@ -75,6 +75,13 @@ impl Flags {
         Flags(bits & 0x7f)
     }
 
+    /// The set in the order of the SSE unit: bit 0 invalid, 1 subnormal operand, 2 division by
+    /// zero, 3 overflow, 4 underflow, 5 inexact [SDM-1 §10.2.3].
+    pub const fn to_sse(self) -> u8 {
+        let f = self.0;
+        f >> 4 & 1 | f >> 4 & 2 | f >> 1 & 4 | f << 1 & 8 | f << 3 & 16 | f << 5 & 32
+    }
+
     /// Whether every flag of `other` is set.
     pub const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0

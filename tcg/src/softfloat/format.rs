@@ -84,7 +84,7 @@ pub fn is_signaling<F: Format>(bits: F::Bits) -> bool {
 }
 
 /// The class as RISC-V's `fclass` gives it: one bit of ten, from 0 to 9: -infinity, -normal,
-/// -subnormal, -0, +0, +subnormal, +normal, +infinity, signalling NaN, quiet NaN [RV-F §20.9].
+/// -subnormal, -0, +0, +subnormal, +normal, +infinity, signalling NaN, quiet NaN [Unpriv §20.9].
 pub fn classify<F: Format>(bits: F::Bits) -> u32 {
     let magnitude = magnitude::<F>(bits);
     if magnitude > infinity::<F>() {

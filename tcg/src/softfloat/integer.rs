@@ -9,7 +9,7 @@ use super::unpack::{Class, unpack};
 /// What a number that has no place in the integer type becomes. Invalid is raised in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Saturation {
-    /// The nearest end of the range; NaN the upper end [RV-F §20.7].
+    /// The nearest end of the range; NaN the upper end [Unpriv §20.7].
     RiscV,
     /// The nearest end of the range; NaN zero [ARM-ARM FPToFixed].
     Arm,

@@ -21,8 +21,8 @@
 //! Left out: trapped exceptions, remainder, decimal formats, Arm's alternative half precision.
 //!
 //! Tested against the host's own unit (`host/x86_64/fpu_oracle.rs`), and binary16 against exact
-//! rational arithmetic (`tests/`). Specifications: [IEEE754-2019], [RV-F], [ARM-ARM A1.5],
-//! [SDM-1 §4.8, §4.9, §10.2.3].
+//! rational arithmetic (`tests/`). Specifications: [IEEE-754 §4 to §7], [Unpriv §20], [ARM-ARM A1.5],
+//! [SDM-1 §4.8], [SDM-1 §4.9], [SDM-1 §10.2.3].
 
 mod arith;
 mod compare;

@@ -1,4 +1,4 @@
-//! Which NaN an operation gives [IEEE754-2019 §6.2], [ARM-ARM FPProcessNaNs], [SDM-1 §4.8.3.5].
+//! Which NaN an operation gives [IEEE-754 §6.2], [ARM-ARM FPProcessNaNs], [SDM-1 §4.8.3.5].
 
 use super::env::{Env, Flags, NanRule};
 use super::format::{Format, from_magnitude, infinity, is_nan, is_signaling, quiet_bit};

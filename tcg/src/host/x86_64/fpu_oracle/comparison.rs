@@ -30,22 +30,6 @@ fn controls(random: &mut Random) -> (Env, u32) {
     (env, MASKED | (mode as u32) << RC_SHIFT | daz | ftz)
 }
 
-/// The flags as MXCSR has them.
-fn mxcsr_flags(flags: Flags) -> u32 {
-    [
-        Flags::INVALID,
-        Flags::INPUT_SUBNORMAL,
-        Flags::DIVIDE_BY_ZERO,
-        Flags::OVERFLOW,
-        Flags::UNDERFLOW,
-        Flags::INEXACT,
-    ]
-    .iter()
-    .enumerate()
-    .map(|(bit, &flag)| u32::from(flags.contains(flag)) << bit)
-    .sum()
-}
-
 /// Compares an operation with an instruction on random operands.
 fn compare<A: Copy + Debug, R: PartialEq + Debug>(
     name: &str,
@@ -60,7 +44,7 @@ fn compare<A: Copy + Debug, R: PartialEq + Debug>(
         let (mut env, control) = controls(&mut random);
         let start = env;
         let result = software(operands, &mut env);
-        let got = (result, mxcsr_flags(env.flags));
+        let got = (result, u32::from(env.flags.to_sse()));
         let expected = hardware(operands, control);
         assert!(
             got == expected,
