@@ -1,3 +1,23 @@
-//! Being built.
+//! The software CPU: runs guest code of any architecture on any host.
+//!
+//! An instruction's meaning is written once, against [`builder::Builder`]; the interpreter
+//! (`interp`), the translator (`host`) and the IR (`ir`) are builders. [`machine::Machine`] is
+//! what accelerators drive. See `ARCHITECTURE.md`.
 
+pub mod builder;
+mod cache;
+pub mod guest;
+mod host;
+mod interp;
 pub mod isa;
+mod jit;
+pub mod machine;
+pub mod mmu;
+pub mod ops;
+mod run;
+pub mod softfloat;
+pub mod vcpu;
+
+pub use host::NativeError;
+pub use machine::{Config, Machine, Mode};
+pub use run::Vcpu;

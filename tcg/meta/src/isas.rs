@@ -26,7 +26,7 @@ pub const ISAS: &[Isa] = &[Isa {
     inline: &["I", "C"],
     files: &[
         "formats", "i", "zicsr", "zifencei", "m", "a", "f", "d", "c", "zba", "zbb", "zbs",
-        "zicond", "zicbo", "priv",
+        "zicond", "priv",
     ],
 }];
 

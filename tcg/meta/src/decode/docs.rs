@@ -14,7 +14,7 @@ pub fn docs(table: &Table, isa: &str) -> String {
     outln!(out, "{} instructions in {} sections.", table.rows.len(), table.sections.len());
     for (index, section) in table.sections.iter().enumerate() {
         outln!(out, "\n## {}: {}\n", section.name, section.title);
-        outln!(out, "[{}]\n", section.spec.replacen('§', " §", 1));
+        outln!(out, "[{}]\n", section.spec.replacen('§', " §", 1).replace(",§", ", §"));
         outln!(out, "| instruction | encoding | semantics |\n|---|---|---|");
         for row in table.rows.iter().filter(|row| row.section == index) {
             let text = plain_text(table, row).replace('|', "\\|");

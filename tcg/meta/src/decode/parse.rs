@@ -188,6 +188,9 @@ fn field(words: &[String]) -> Result<Field, String> {
     if field.pieces.is_empty() {
         return Err("a field has at least one piece lo:len".into());
     }
+    if field.function.is_some() && (field.signed || field.shift != 0 || field.add != 0) {
+        return Err("a function takes the bits as they are: no sign, shift or addition".into());
+    }
     Ok(field)
 }
 

@@ -107,14 +107,20 @@ fn insn_enum(out: &mut String, table: &Table) {
 pub(super) fn plain_text(table: &Table, row: &Row) -> String {
     let name =
         |member: &usize| set_of(table, row).map_or("", |set| set.members[*member].0.as_str());
-    row.text
-        .iter()
-        .map(|part| match part {
-            Text::Plain(text) => text.clone(),
-            Text::Member(member) => name(member).into(),
-            Text::Call(_, members) => members.first().map_or("", name).into(),
-        })
-        .collect()
+    let mut out = String::new();
+    for part in &row.text {
+        // What is glued to a word is a suffix, such as `.aq`.
+        let glued = out.ends_with(|c: char| c.is_ascii_alphanumeric());
+        match part {
+            Text::Plain(text) => out.push_str(text),
+            Text::Member(member) => out.push_str(name(member)),
+            Text::Call(_, members) => {
+                let name = members.first().map_or("", name);
+                out.push_str(&if glued { format!("[{name}]") } else { name.into() });
+            }
+        }
+    }
+    out
 }
 
 fn decoder(out: &mut String, table: &Table, width: u32) {

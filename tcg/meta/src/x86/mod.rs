@@ -1,13 +1,16 @@
 //! `*.map` tables: the opcode maps of x86-64 with the operand codes of the SDM.
 //!
 //! Bit patterns do not describe prefixes and ModRM, so x86 has a table form of its own. A row says
-//! where an instruction stands in the maps and what its operands are; [`forms`] derives the
-//! constants of the assembler, the decoder's tables come from the same rows.
+//! where an instruction stands in the maps and what its operands are; the assembler's constants, the
+//! decoder's tables and the lowering dispatch come from it.
 //! The notation is explained at the top of `tcg/src/isa/x86_64/one-byte.map`.
 
 mod forms;
+mod lowering;
 mod parse;
 pub mod row;
+mod slots;
+mod tables;
 mod template;
 
 use std::fs;
@@ -27,10 +30,15 @@ pub fn paths(root: &Path) -> Vec<PathBuf> {
 
 /// Names and texts of the generated files.
 ///
-/// `x86_64_forms.rs` holds the assembler's constants.
+/// `x86_64_forms.rs` holds the assembler's constants, `x86_64_rows.rs` the decoder's tables,
+/// `x86_64_lower.rs` the dispatch to the guest's semantics.
 pub fn generate(root: &Path) -> Result<Vec<(&'static str, String)>, Error> {
     let rows = rows(root)?;
-    Ok(vec![("x86_64_forms.rs", forms::rust(&rows)?)])
+    Ok(vec![
+        ("x86_64_forms.rs", forms::rust(&rows)?),
+        ("x86_64_rows.rs", tables::rust(&rows)?),
+        ("x86_64_lower.rs", lowering::rust(&rows)),
+    ])
 }
 
 /// Reads and checks the tables.

@@ -97,6 +97,7 @@ fn parse_line(
             rep: None,
             alias: false,
             feature: None,
+            wide_integer: false,
         };
         let mut l = None;
         let mut both = both;
@@ -119,6 +120,8 @@ fn finish(mut row: Row, l: Option<VexL>, both: bool, rows: &mut Vec<Row>) -> Res
     if both {
         let mut vex = row.clone();
         vex.vex = true;
+        vex.feature = Some("AVX".into());
+        vex.wide_integer = true;
         vex.mnemonic.insert(0, 'v');
         rows.push(with_length(vex, l)?);
         row.operands.retain(|op| !op.is('H'));

@@ -147,6 +147,8 @@ pub struct Row {
     pub alias: bool,
     /// CPUID feature.
     pub feature: Option<String>,
+    /// The 256-bit form of this VEX row needs AVX2, where its operands are integers.
+    pub wide_integer: bool,
 }
 
 impl Row {
@@ -158,6 +160,11 @@ impl Row {
     /// The operand with the addressing method `method`.
     pub fn operand(&self, method: char) -> Option<&Operand> {
         self.operands.iter().find(|op| op.is(method))
+    }
+
+    /// Whether ModRM.mod is ignored and ModRM.rm is a register always.
+    pub fn mod_ignored(&self) -> bool {
+        self.operand('C').is_some() || self.operand('D').is_some()
     }
 
     /// Whether ModRM.mod must be 3 (`Some(true)`), must not (`Some(false)`), or may be anything.

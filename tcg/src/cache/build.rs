@@ -1,0 +1,100 @@
+//! From a program counter to a block.
+
+use std::sync::Arc;
+
+use super::{Block, Body, Key, Predecoded};
+use crate::guest::{Access, Decoded, Guest};
+use crate::mmu::pages::{CODE, WRITERS};
+use crate::mmu::{PAGE_MASK, PAGE_SIZE};
+use crate::vcpu::{Core, Work};
+
+/// Instructions per block at most.
+const BLOCK_INSNS: usize = 64;
+
+impl<G: Guest> Core<G> {
+    /// The block at `pc` in the current mode and fetch space.
+    pub(crate) fn block_at(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
+        if let Some(block) = self.jumps.get(&self.fetch_space).and_then(|t| t.find(pc)) {
+            return Ok(block.clone());
+        }
+        let block = self.find_or_build(pc)?;
+        if let Some(table) = self.jumps.get_mut(&self.fetch_space) {
+            table.enter(&block);
+        }
+        Ok(block)
+    }
+
+    fn find_or_build(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
+        let gpa = G::translate(self, pc, Access::Fetch)?.gpa;
+        let key = Key { gpa, pc, mode: self.fetch_space.1 };
+        if let Some(block) = self.machine.cache.find(&key) {
+            // Its second page is mapped by this space too, or the fetch faults.
+            if block.last_page() != block.first_page() {
+                let second = G::translate(self, (pc | PAGE_MASK).wrapping_add(1), Access::Fetch)?;
+                if block.second_page != Some(second.gpa >> super::PAGE_BITS) {
+                    return self.build(key);
+                }
+            }
+            return Ok(block);
+        }
+        self.build(key)
+    }
+
+    fn build(&mut self, key: Key) -> Result<Arc<Block<G>>, G::Exception> {
+        let (pc, mode) = (key.pc, key.mode);
+        let mut bytes = Vec::with_capacity(BLOCK_INSNS * 4);
+        self.code_bytes(key.gpa, pc, &mut bytes)?;
+        let mut insns: Vec<Predecoded<G::Insn>> = Vec::new();
+        let mut offset = 0;
+        let mut second_page = None;
+        while insns.len() < BLOCK_INSNS && offset < bytes.len() {
+            let next = match G::decode(&bytes[offset..], mode) {
+                Decoded::Short if offset == 0 && second_page.is_none() => {
+                    // The instruction runs into the next page, which may not be there.
+                    let va = pc.wrapping_add(bytes.len() as u64);
+                    let gpa = G::translate(self, va, Access::Fetch)?.gpa;
+                    second_page = Some(gpa >> super::PAGE_BITS);
+                    let old = bytes.len();
+                    self.code_bytes(gpa, va, &mut bytes)?;
+                    bytes.truncate(old + G::INSN_MAX);
+                    continue;
+                }
+                Decoded::Short => break,
+                Decoded::Undefined(..) if offset != 0 => break,
+                Decoded::Undefined(bits, len) => {
+                    let body = Body::Undefined(bits);
+                    let block = Block::new(key, u32::from(len.max(1)), body, second_page);
+                    return Ok(self.machine.cache.insert(block));
+                }
+                Decoded::Insn(insn, len) => Predecoded { insn, offset: offset as u16, len },
+            };
+            insns.push(next);
+            offset += usize::from(next.len);
+            if second_page.is_some() || G::ends_block(next.insn) {
+                break;
+            }
+        }
+        let body = Body::Insns(insns.into());
+        Ok(self.machine.cache.insert(Block::new(key, offset as u32, body, second_page)))
+    }
+
+    /// Appends the bytes from `gpa` to the end of its page (as many as a block can use), after
+    /// making sure that stores to them will be seen.
+    fn code_bytes(&mut self, gpa: u64, va: u64, bytes: &mut Vec<u8>) -> Result<(), G::Exception> {
+        let machine = self.machine.clone();
+        let place = machine.ram.find(gpa).ok_or_else(|| G::bus_error(va, Access::Fetch))?;
+        let before = place.pages.add(place.offset, CODE);
+        if before & WRITERS != 0 {
+            place.pages.remove(place.offset, WRITERS);
+            let host_page = place.hva.addr() & !PAGE_MASK;
+            self.tlb.protect(host_page);
+            machine.broadcast(self, Work::Protect(host_page));
+        }
+        let room = (PAGE_SIZE - (gpa & PAGE_MASK)) as usize;
+        let len = room.min(BLOCK_INSNS * G::INSN_MAX);
+        let old = bytes.len();
+        bytes.resize(old + len, 0);
+        place.hva.read(&mut bytes[old..]);
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! Blocks: decoded guest code, and the host code made from it.
+//!
+//! Shared by the vCPUs of a machine. A block is known by where its code lies in guest-physical
+//! memory, at which virtual address it runs, and the mode it was decoded for; none of that
+//! changes with a context switch. When the bytes below a block change, it dies: it is taken out
+//! of the maps, and its host code is made to leave at its first instruction.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use rustc_hash::FxHashMap;
+
+use crate::guest::Guest;
+use crate::host::Native;
+use crate::jit::Rows;
+use crate::mmu::{PAGE_BITS, PAGE_MASK};
+
+pub(crate) mod build;
+pub(crate) mod jumps;
+
+/// What identifies a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// Guest-physical address of the first instruction.
+    pub(crate) gpa: u64,
+    /// Guest virtual address of the first instruction.
+    pub(crate) pc: u64,
+    /// [`Guest::mode`].
+    pub(crate) mode: u32,
+}
+
+/// A decoded instruction in its block.
+#[derive(Clone, Copy)]
+pub(crate) struct Predecoded<I> {
+    pub(crate) insn: I,
+    /// Bytes from the start of the block.
+    pub(crate) offset: u16,
+    pub(crate) len: u8,
+}
+
+/// What a block consists of.
+pub(crate) enum Body<G: Guest> {
+    /// Instructions, at least one.
+    Insns(Box<[Predecoded<G::Insn>]>),
+    /// No instruction: these bits are undefined.
+    Undefined(u64),
+}
+
+/// A run of instructions with one entry.
+pub(crate) struct Block<G: Guest> {
+    pub(crate) key: Key,
+    /// Bytes of guest code.
+    pub(crate) len: u32,
+    pub(crate) body: Body<G>,
+    /// Guest-physical page of the last byte, where it is not that of the first.
+    second_page: Option<u64>,
+    /// Times that the interpreter has run it.
+    pub(crate) hits: AtomicU32,
+    code: AtomicU64,
+    dead: AtomicBool,
+    /// Where it can fault, once it has code.
+    pub(crate) rows: OnceLock<Rows>,
+}
+
+impl<G: Guest> Block<G> {
+    pub(crate) fn new(key: Key, len: u32, body: Body<G>, second_page: Option<u64>) -> Self {
+        Self {
+            key,
+            len,
+            body,
+            second_page,
+            hits: AtomicU32::new(0),
+            code: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
+            rows: OnceLock::new(),
+        }
+    }
+
+    /// Entry of its host code; 0 as long as it has none.
+    pub(crate) fn code(&self) -> u64 {
+        self.code.load(Acquire)
+    }
+
+    /// The guest code has changed.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Acquire)
+    }
+
+    /// Number of its first virtual page.
+    pub(crate) fn first_page(&self) -> u64 {
+        self.key.pc >> PAGE_BITS
+    }
+
+    /// Number of the virtual page of its last byte.
+    pub(crate) fn last_page(&self) -> u64 {
+        self.key.pc.wrapping_add(u64::from(self.len.max(1)) - 1) >> PAGE_BITS
+    }
+
+    fn touches(&self, gpa: u64, len: u64) -> bool {
+        let overlaps = |from: u64, bytes: u64| gpa < from + bytes && from < gpa + len;
+        match self.second_page {
+            None => overlaps(self.key.gpa, u64::from(self.len)),
+            Some(second) => {
+                let in_first = (PAGE_MASK + 1) - (self.key.gpa & PAGE_MASK);
+                overlaps(self.key.gpa, in_first)
+                    || overlaps(second << PAGE_BITS, u64::from(self.len) - in_first)
+            }
+        }
+    }
+}
+
+struct Maps<G: Guest> {
+    /// Blocks by the guest-physical pages that they touch.
+    pages: FxHashMap<u64, Vec<Arc<Block<G>>>>,
+}
+
+/// All blocks of a machine.
+pub(crate) struct Cache<G: Guest> {
+    blocks: RwLock<FxHashMap<Key, Arc<Block<G>>>>,
+    maps: Mutex<Maps<G>>,
+    /// The translator for this host, if there is one and it is wanted.
+    pub(crate) native: Option<Native<G>>,
+}
+
+impl<G: Guest> Cache<G> {
+    pub(crate) fn new(native: Option<Native<G>>) -> Self {
+        Self {
+            blocks: RwLock::default(),
+            maps: Mutex::new(Maps { pages: FxHashMap::default() }),
+            native,
+        }
+    }
+
+    /// The code that jumps to unknown addresses go to.
+    pub(crate) fn miss_code(&self) -> u64 {
+        self.native.as_ref().map_or(0, |n| n.miss_code())
+    }
+
+    fn maps(&self) -> MutexGuard<'_, Maps<G>> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn find(&self, key: &Key) -> Option<Arc<Block<G>>> {
+        self.blocks.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Adds a block; if another thread was faster, gives that one's.
+    pub(crate) fn insert(&self, block: Block<G>) -> Arc<Block<G>> {
+        let mut maps = self.maps();
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = blocks.get(&block.key) {
+            return there.clone();
+        }
+        let block = Arc::new(block);
+        blocks.insert(block.key, block.clone());
+        maps.pages.entry(block.key.gpa >> PAGE_BITS).or_default().push(block.clone());
+        if let Some(second) = block.second_page {
+            maps.pages.entry(second).or_default().push(block.clone());
+        }
+        block
+    }
+
+    /// Kills the blocks made from `len` bytes at `gpa`, which lie in one page. Gives whether any
+    /// block was killed, and whether blocks of that page remain.
+    pub(crate) fn invalidate(&self, gpa: u64, len: u64) -> (bool, bool) {
+        let mut maps = self.maps();
+        let page = gpa >> PAGE_BITS;
+        let Some(list) = maps.pages.get_mut(&page) else {
+            return (false, false);
+        };
+        let (dying, staying): (Vec<_>, Vec<_>) =
+            std::mem::take(list).into_iter().partition(|b| b.touches(gpa, len));
+        let remain = !staying.is_empty();
+        if remain {
+            *list = staying;
+        } else {
+            maps.pages.remove(&page);
+        }
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        for block in &dying {
+            blocks.remove(&block.key);
+            for other in [Some(block.key.gpa >> PAGE_BITS), block.second_page] {
+                if let Some(list) = other.and_then(|p| maps.pages.get_mut(&p)) {
+                    list.retain(|b| !Arc::ptr_eq(b, block));
+                }
+            }
+            self.kill(block);
+        }
+        (!dying.is_empty(), remain)
+    }
+
+    fn kill(&self, block: &Block<G>) {
+        block.dead.store(true, SeqCst);
+        if let (Some(native), code @ 1..) = (&self.native, block.code()) {
+            native.kill(code);
+        }
+    }
+
+    /// Publishes the host code of a block.
+    pub(crate) fn set_code(&self, block: &Block<G>, code: u64) {
+        block.code.store(code, SeqCst);
+        // It may have died while it was being translated.
+        if block.is_dead() {
+            self.kill(block);
+        }
+    }
+
+    /// Forgets all blocks (their host code is about to be reused).
+    pub(crate) fn clear(&self) {
+        let mut maps = self.maps();
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        for block in blocks.values() {
+            block.dead.store(true, SeqCst);
+        }
+        blocks.clear();
+        maps.pages.clear();
+    }
+}

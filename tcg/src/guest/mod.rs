@@ -1,0 +1,170 @@
+//! What the engine asks of a guest architecture.
+//!
+//! A guest is tables (`crate::isa`), semantics over [`Builder`], and the system part here: how an
+//! address is translated, how an exception is entered, what keys translated code.
+
+use std::fmt;
+
+use arch::state::Arch;
+
+use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
+use crate::vcpu::Core;
+
+pub mod riscv64;
+
+/// Why memory is accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Instruction fetch.
+    Fetch,
+    /// Data load.
+    Load,
+    /// Data store, or the store of a read-modify-write.
+    Store,
+}
+
+/// One page of a translation, as the guest's page walk gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Guest-physical address of the accessed byte.
+    pub gpa: u64,
+    /// The access may be repeated anywhere in this 4 KiB page without asking again.
+    pub cacheable: bool,
+    /// Stores are allowed as well (the page is already dirty).
+    pub writable: bool,
+    /// Loads are allowed as well.
+    pub readable: bool,
+    /// Log2 of the guest's page size: a fence for one address of it must reach all of it.
+    pub page_bits: u8,
+    /// The mapping is the same in all address spaces.
+    pub global: bool,
+}
+
+/// A register file inside the CPU state.
+#[derive(Clone, Copy, Debug)]
+pub struct RegFile {
+    /// Byte offset of register 0 in the state.
+    pub offset: usize,
+    /// Bytes from one register to the next.
+    pub stride: usize,
+    /// Number of registers.
+    pub count: usize,
+    /// The registers that code keeps in host registers always, hottest first. A host takes as
+    /// many as it has places for.
+    pub pins: &'static [u8],
+}
+
+/// What a helper may touch of the CPU state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touches {
+    /// Fields other than the register files.
+    Fields,
+    /// The register files and the program counter too.
+    Registers,
+}
+
+/// Plain Rust that an instruction calls.
+pub struct Helper<G: Guest> {
+    /// For listings.
+    pub name: &'static str,
+    /// What it may touch.
+    pub touches: Touches,
+    /// The function: up to three arguments, a result or an exception.
+    pub run: fn(&mut Core<G>, [u64; 3]) -> Result<u64, G::Exception>,
+}
+
+/// What decoding gave.
+pub enum Decoded<I> {
+    /// An instruction and its length in bytes.
+    Insn(I, u8),
+    /// More bytes are needed than were given.
+    Short,
+    /// No instruction; its bytes, and their number.
+    Undefined(u64, u8),
+}
+
+/// What to do after looking at a vCPU's pending work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// Nothing: go on.
+    None,
+    /// The state was changed: an interrupt was entered.
+    Entered,
+}
+
+/// A guest architecture that the engine runs.
+pub trait Guest: Arch {
+    /// A decoded instruction.
+    type Insn: Copy + Send + Sync + fmt::Display + 'static;
+    /// A synchronous exception.
+    type Exception: Copy + fmt::Debug + Send + 'static;
+    /// State of a vCPU that is not architectural (a halt flag, say); reset with the vCPU.
+    type Local: Default + Send;
+    /// State shared by the vCPUs of a machine (firmware services, say).
+    type Shared: Default + Send + Sync;
+    /// A request that one vCPU sends to others (a remote TLB fence, say).
+    type Remote: Clone + Send + 'static;
+
+    /// The integer registers.
+    const INT: RegFile;
+    /// The floating-point and vector registers.
+    const FP: RegFile;
+    /// Byte offset of the program counter in the state.
+    const PC: usize;
+    /// Byte offset of the field that holds the arithmetic flags ([`crate::ops::flags`]); unused
+    /// by guests without flags.
+    const FLAGS: usize;
+    /// Instructions start at multiples of this.
+    const INSN_ALIGN: u64;
+    /// Bytes of the longest instruction.
+    const INSN_MAX: usize;
+    /// Registers hold singles NaN-boxed in doubles.
+    const NAN_BOXED: bool;
+
+    /// The bits of the state that translated code depends on, besides the program counter and
+    /// the mapping.
+    fn mode(state: &Self::State) -> u32;
+    /// Decodes the instruction at the start of `bytes`.
+    fn decode(bytes: &[u8], mode: u32) -> Decoded<Self::Insn>;
+    /// A block ends behind this instruction: control never, or seldom, goes on to the next.
+    fn ends_block(insn: Self::Insn) -> bool;
+    /// Describes an instruction.
+    fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Self::Insn, mode: u32) -> Lowered<Self, B>;
+    /// The exception of an undefined instruction.
+    fn undefined(bits: u64) -> Self::Exception;
+
+    /// Identifies the address space and privilege that data accesses use: equal values translate
+    /// equally as long as no fence is executed.
+    fn data_space(state: &Self::State) -> u64;
+    /// The same for instruction fetches.
+    fn fetch_space(state: &Self::State) -> u64;
+    /// Translates an address for the current state.
+    fn translate(
+        core: &mut Core<Self>,
+        va: u64,
+        access: Access,
+    ) -> Result<Mapping, Self::Exception>;
+    /// The exception of an access that no memory answers.
+    fn bus_error(va: u64, access: Access) -> Self::Exception;
+    /// The exception of a misaligned atomic access.
+    fn misaligned(va: u64, access: Access) -> Self::Exception;
+    /// Enters a synchronous exception raised by the instruction at the current program counter.
+    fn deliver(core: &mut Core<Self>, e: Self::Exception);
+    /// Takes over interrupt lines and timers into the state, and enters an interrupt if one is
+    /// pending and enabled.
+    fn interrupt(core: &mut Core<Self>) -> Pending;
+    /// Carries out what another vCPU asked for.
+    fn remote(core: &mut Core<Self>, request: Self::Remote);
+    /// The vCPU has nothing to do until a request is raised.
+    fn halted(core: &mut Core<Self>) -> bool;
+
+    /// The dynamic rounding mode: 0 nearest even, 1 down, 2 up, 3 toward zero (as x86 and this
+    /// engine number them), or `None` if only software has it; [`Guest::mode`] tells those apart.
+    fn fp_rounding(state: &Self::State) -> Option<u8>;
+    /// Raises sticky flags, in the order of the SSE unit: bit 0 invalid, 1 denormal, 2 divide by
+    /// zero, 3 overflow, 4 underflow, 5 inexact.
+    fn fp_raise(state: &mut Self::State, flags: u8);
+    /// Executes a floating-point operation in software on raw values of `fmt` and raises the
+    /// sticky flags in `state`.
+    fn fp(state: &mut Self::State, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64;
+}

@@ -1,0 +1,275 @@
+//! RISC-V, 64 bits: RV64GC with Zicsr, Zifencei, Zba, Zbb, Zbs, Zicond; machine, supervisor and
+//! user mode, Sv39 to Sv57, Sstc, Svinval, Svnapot, Svpbmt, Svadu, PMP.
+
+mod ecall;
+pub mod fp;
+mod lower;
+pub mod mmu;
+pub mod pmp;
+mod sem;
+mod spaces;
+mod system;
+mod timer;
+pub mod trap;
+
+use std::mem::offset_of;
+
+use arch::riscv64::Hart;
+pub use arch::riscv64::Riscv64;
+use arch::riscv64::fields::*;
+
+use crate::builder::{At, Bin, Builder, Fmt, FpOp, Lowered, Rm, Width};
+use crate::guest::{Access, Decoded, Guest, Mapping, Pending, RegFile};
+use crate::isa::riscv64::{self as isa, Ext, Insn};
+use crate::vcpu::Core;
+
+pub use system::Remote;
+use trap::Exception;
+
+/// [`Guest::mode`]: the FS field, in two bits.
+const MODE_FS: u32 = 3;
+const FS_OFF: u32 = 0;
+const FS_DIRTY: u32 = 3;
+/// The dynamic rounding mode is one that only software has.
+const MODE_RMM: u32 = 1 << 2;
+/// The dynamic rounding mode is reserved: instructions that use it are illegal.
+const MODE_RM_RESERVED: u32 = 1 << 3;
+
+/// What a hart has beside its registers.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// It waits for an interrupt.
+    waiting: bool,
+    /// STIP as the timer drives it.
+    timer_line: u64,
+}
+
+/// What harts share beside memory.
+#[derive(Debug, Default)]
+pub struct Shared;
+
+impl Guest for Riscv64 {
+    type Insn = Insn;
+    type Exception = Exception;
+    type Local = Local;
+    type Shared = Shared;
+    type Remote = Remote;
+
+    const INT: RegFile = RegFile {
+        offset: offset_of!(Hart, x),
+        stride: 8,
+        count: 32,
+        // a0 a5 a4 sp a1 a3 a2 s0
+        pins: &[10, 15, 14, 2, 11, 13, 12, 8],
+    };
+    const FP: RegFile = RegFile {
+        offset: offset_of!(Hart, f),
+        stride: 8,
+        count: 32,
+        // fa5 fa4 fa3 fa0
+        pins: &[15, 14, 13, 10],
+    };
+    const PC: usize = offset_of!(Hart, pc);
+    const FLAGS: usize = usize::MAX;
+    const INSN_ALIGN: u64 = 2;
+    const INSN_MAX: usize = 4;
+    const NAN_BOXED: bool = true;
+
+    fn mode(h: &Hart) -> u32 {
+        let fs = (h.mstatus & MSTATUS_FS) >> 13;
+        let fs = if fs == 0 || fs == 3 { fs as u32 } else { 1 };
+        let rm = match h.frm {
+            0..=3 => 0,
+            4 => MODE_RMM,
+            _ => MODE_RM_RESERVED,
+        };
+        if fs == FS_OFF { FS_OFF } else { fs | rm }
+    }
+
+    fn decode(bytes: &[u8], mode: u32) -> Decoded<Insn> {
+        let [a, b, rest @ ..] = bytes else {
+            return Decoded::Short;
+        };
+        let low = u16::from_le_bytes([*a, *b]);
+        let mut ext = EXTENSIONS;
+        if mode & MODE_FS == FS_OFF {
+            ext = ext.without(Ext::F).without(Ext::D);
+        }
+        if isa::length(low) == 2 {
+            return match isa::decode16(low, ext) {
+                Some(insn) => Decoded::Insn(insn, 2),
+                None => Decoded::Undefined(u64::from(low), 2),
+            };
+        }
+        let [c, d, ..] = rest else {
+            return Decoded::Short;
+        };
+        let word = u32::from_le_bytes([*a, *b, *c, *d]);
+        match isa::decode(word, ext) {
+            Some(_) if mode & MODE_RM_RESERVED != 0 && rounds_dynamically(word) => {
+                Decoded::Undefined(u64::from(word), 4)
+            }
+            Some(insn) => Decoded::Insn(insn, 4),
+            None => Decoded::Undefined(u64::from(word), 4),
+        }
+    }
+
+    fn ends_block(insn: Insn) -> bool {
+        match insn {
+            Insn::Jal(_) | Insn::Jalr(_) | Insn::CJ(_) | Insn::CJr(_) | Insn::CJalr(_) => true,
+            Insn::Ecall | Insn::Ebreak | Insn::CEbreak | Insn::Mret | Insn::Sret | Insn::Wfi => {
+                true
+            }
+            Insn::FenceI | Insn::SfenceVma(_) | Insn::SinvalVma(_) => true,
+            // A branch back is a loop: what follows runs once.
+            Insn::Beq(a)
+            | Insn::Bne(a)
+            | Insn::Blt(a)
+            | Insn::Bge(a)
+            | Insn::Bltu(a)
+            | Insn::Bgeu(a)
+            | Insn::CBeqz(a)
+            | Insn::CBnez(a) => a.imm < 0,
+            _ => false,
+        }
+    }
+
+    fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, mode: u32) -> Lowered<Self, B> {
+        if mode & MODE_FS != FS_DIRTY && isa::PATTERNS[insn.row()].ext & FLOAT.0 != 0 {
+            let field = offset_of!(Hart, mstatus);
+            let old = b.field(field);
+            let dirty = b.imm(MSTATUS_FS);
+            let new = b.bin(Bin::Or, Width::W64, old, dirty);
+            b.set_field(field, new);
+        }
+        lower::lower(b, at, insn)
+    }
+
+    fn undefined(bits: u64) -> Exception {
+        Exception { cause: CAUSE_ILLEGAL, tval: bits }
+    }
+
+    fn data_space(h: &Hart) -> u64 {
+        spaces::data(h)
+    }
+
+    fn fetch_space(h: &Hart) -> u64 {
+        spaces::fetch(h)
+    }
+
+    fn translate(core: &mut Core<Self>, va: u64, access: Access) -> Result<Mapping, Exception> {
+        let h = &core.state;
+        let prv = if access == Access::Fetch { h.prv } else { mmu::data_privilege(h) };
+        let kind = match access {
+            Access::Fetch => mmu::Access::Fetch,
+            Access::Load => mmu::Access::Load,
+            Access::Store => mmu::Access::Store,
+        };
+        let t = mmu::walk(h, va, kind, prv, &*core.machine)?;
+        Ok(Mapping {
+            gpa: t.gpa,
+            cacheable: t.rights_bits >= 12,
+            writable: t.writable,
+            readable: t.readable,
+            page_bits: t.page_bits,
+            global: t.global,
+        })
+    }
+
+    fn bus_error(va: u64, access: Access) -> Exception {
+        let cause = match access {
+            Access::Fetch => CAUSE_FETCH_ACCESS,
+            Access::Load => CAUSE_LOAD_ACCESS,
+            Access::Store => CAUSE_STORE_ACCESS,
+        };
+        Exception { cause, tval: va }
+    }
+
+    fn misaligned(va: u64, access: Access) -> Exception {
+        let cause = match access {
+            Access::Fetch => CAUSE_FETCH_MISALIGNED,
+            Access::Load => CAUSE_LOAD_MISALIGNED,
+            Access::Store => CAUSE_STORE_MISALIGNED,
+        };
+        Exception { cause, tval: va }
+    }
+
+    fn deliver(core: &mut Core<Self>, e: Exception) {
+        trap::enter(&mut core.state, e);
+    }
+
+    fn interrupt(core: &mut Core<Self>) -> Pending {
+        timer::check(core);
+        let lines = core.signals().lines.load(std::sync::atomic::Ordering::SeqCst);
+        core.state.set_irq_lines(lines | core.local.timer_line);
+        match trap::pending_interrupt(&core.state) {
+            Some(cause) => {
+                core.local.waiting = false;
+                trap::enter(&mut core.state, Exception { cause, tval: 0 });
+                Pending::Entered
+            }
+            None => Pending::None,
+        }
+    }
+
+    fn remote(core: &mut Core<Self>, request: Remote) {
+        system::remote(core, request);
+    }
+
+    fn halted(core: &mut Core<Self>) -> bool {
+        if core.local.waiting && trap::wakes(&core.state) {
+            core.local.waiting = false;
+        }
+        core.local.waiting
+    }
+
+    fn fp_rounding(h: &Hart) -> Option<u8> {
+        // RISC-V: 0 nearest even, 1 toward zero, 2 down, 3 up.
+        match h.frm {
+            0 => Some(0),
+            1 => Some(3),
+            2 => Some(1),
+            3 => Some(2),
+            _ => None,
+        }
+    }
+
+    fn fp_raise(h: &mut Hart, flags: u8) {
+        // RISC-V: bit 0 inexact, 1 underflow, 2 overflow, 3 divide by zero, 4 invalid.
+        let bit = |sse: u8, riscv: u32| u64::from(flags >> sse & 1) << riscv;
+        h.fflags |= bit(0, 4) | bit(2, 3) | bit(3, 2) | bit(4, 1) | bit(5, 0);
+    }
+
+    fn fp(h: &mut Hart, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64 {
+        let rm = match rm {
+            Rm::Dynamic => h.frm as u8,
+            Rm::Static(rm) => rm,
+        };
+        let (v, flags) = fp::execute(op, fmt, rm, args[0], args[1], args[2]);
+        h.fflags |= u64::from(flags);
+        v
+    }
+}
+
+/// Instructions that need the FS field on, and make it dirty.
+const FLOAT: Ext = Ext::F.with(Ext::D);
+
+/// Everything that the tables have, until harts have models.
+const EXTENSIONS: Ext = Ext::ALL;
+
+/// An arithmetic instruction that takes the dynamic rounding mode: for the opcodes below, rm = 7
+/// has no other meaning `[Unpriv §20.2]`.
+fn rounds_dynamically(word: u32) -> bool {
+    matches!(word & 0x7f, 0x43 | 0x47 | 0x4b | 0x4f | 0x53) && word >> 12 & 7 == 7
+}
+
+impl mmu::PhysMem for crate::machine::Machine<Riscv64> {
+    fn read_pte(&self, gpa: u64) -> Option<u64> {
+        self.ram.find(gpa).map(|place| place.hva.load(3))
+    }
+
+    fn cas_pte(&self, gpa: u64, old: u64, new: u64) -> Option<bool> {
+        let place = self.ram.find(gpa).filter(|place| !place.readonly)?;
+        Some(place.hva.cas(old, new, 3) == old)
+    }
+}

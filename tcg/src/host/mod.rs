@@ -1,0 +1,12 @@
+//! Hosts that guest code can be translated for.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::Native;
+
+/// The translator of this host could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("memory for translated code could not be had ({0}); use the interpreter instead")]
+pub struct NativeError(#[from] std::io::Error);

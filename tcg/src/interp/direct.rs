@@ -1,0 +1,216 @@
+//! The builder whose values are numbers: describing an instruction to it executes it.
+
+use super::fields;
+use crate::builder::*;
+use crate::guest::{Guest, Helper, Touches};
+use crate::ops;
+use crate::vcpu::Core;
+
+/// Executes.
+pub(crate) struct Direct<'a, G: Guest> {
+    core: &'a mut Core<G>,
+    at: At,
+}
+
+impl<'a, G: Guest> Direct<'a, G> {
+    /// For the instruction at `at`.
+    pub(crate) fn new(core: &'a mut Core<G>, at: At) -> Self {
+        Self { core, at }
+    }
+
+    fn fp_field(r: u8) -> usize {
+        debug_assert!(usize::from(r) < G::FP.count);
+        G::FP.offset + usize::from(r) * G::FP.stride
+    }
+
+    fn fp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64 {
+        G::fp(&mut self.core.state, op, fmt, rm, args)
+    }
+}
+
+const BOX: u64 = 0xffff_ffff_0000_0000;
+const CANONICAL_NAN_S: u64 = 0x7fc0_0000;
+
+fn sign_bit(fmt: Fmt) -> u64 {
+    match fmt {
+        Fmt::S => 1 << 31,
+        Fmt::D => 1 << 63,
+    }
+}
+
+impl<G: Guest> Builder<G> for Direct<'_, G> {
+    type V = u64;
+    type F = u64;
+    type Trap = G::Exception;
+
+    fn imm(&mut self, value: u64) -> u64 {
+        value
+    }
+
+    fn get(&mut self, r: u8) -> u64 {
+        fields::read::<G>(&self.core.state, G::INT.offset + usize::from(r) * G::INT.stride)
+    }
+
+    fn set(&mut self, r: u8, v: u64) {
+        fields::write::<G>(&mut self.core.state, G::INT.offset + usize::from(r) * G::INT.stride, v);
+    }
+
+    fn field(&mut self, field: usize) -> u64 {
+        fields::read::<G>(&self.core.state, field)
+    }
+
+    fn set_field(&mut self, field: usize, v: u64) {
+        fields::write::<G>(&mut self.core.state, field, v);
+    }
+
+    fn share(&mut self, v: u64) -> u64 {
+        v
+    }
+
+    fn bin(&mut self, op: Bin, w: Width, a: u64, b: u64) -> u64 {
+        ops::bin(op, w, a, b)
+    }
+
+    fn un(&mut self, op: Un, w: Width, a: u64) -> u64 {
+        ops::un(op, w, a)
+    }
+
+    fn cmp(&mut self, c: Cond, w: Width, a: u64, b: u64) -> u64 {
+        u64::from(ops::cmp(c, w, a, b))
+    }
+
+    fn select(&mut self, c: u64, a: u64, b: u64) -> u64 {
+        if c != 0 { a } else { b }
+    }
+
+    fn load(&mut self, va: u64, m: MemOp) -> Result<u64, G::Exception> {
+        self.core.load_op(va, m)
+    }
+
+    fn store(&mut self, va: u64, v: u64, m: MemOp) -> Result<(), G::Exception> {
+        self.core.store_op(va, v, m)
+    }
+
+    fn rmw(&mut self, op: Rmw, va: u64, v: u64, m: MemOp) -> Result<u64, G::Exception> {
+        self.core.rmw(op, va, v, m)
+    }
+
+    fn cas(&mut self, va: u64, old: u64, new: u64, m: MemOp) -> Result<u64, G::Exception> {
+        self.core.cas(va, old, new, m)
+    }
+
+    fn fence(&mut self, f: Fence) {
+        use std::sync::atomic::{Ordering::*, fence};
+        fence(match f {
+            Fence::Acquire => Acquire,
+            Fence::Release => Release,
+            Fence::Full => SeqCst,
+        });
+    }
+
+    fn when(
+        &mut self,
+        c: u64,
+        f: impl FnOnce(&mut Self) -> Result<(), G::Exception>,
+    ) -> Result<(), G::Exception> {
+        if c != 0 { f(self) } else { Ok(()) }
+    }
+
+    fn call(&mut self, h: &'static Helper<G>, args: &[u64]) -> Result<u64, G::Exception> {
+        if h.touches == Touches::Registers {
+            fields::write::<G>(&mut self.core.state, G::PC, self.at.pc);
+        }
+        let mut all = [0; 3];
+        all[..args.len()].copy_from_slice(args);
+        (h.run)(self.core, all)
+    }
+
+    fn flags(&mut self, op: FlagOp, w: Width, a: u64, b: u64, r: u64) {
+        fields::write::<G>(&mut self.core.state, G::FLAGS, ops::flags_of(op, w, a, b, r));
+    }
+
+    fn flag(&mut self, c: FlagCond) -> u64 {
+        u64::from(ops::flag(c, fields::read::<G>(&self.core.state, G::FLAGS)))
+    }
+
+    fn fget(&mut self, r: u8, fmt: Fmt) -> u64 {
+        let raw = fields::read::<G>(&self.core.state, Self::fp_field(r));
+        match fmt {
+            Fmt::D => raw,
+            Fmt::S if G::NAN_BOXED && raw & BOX != BOX => CANONICAL_NAN_S,
+            Fmt::S => raw & !BOX,
+        }
+    }
+
+    fn fset(&mut self, r: u8, fmt: Fmt, v: u64) {
+        let raw = if fmt == Fmt::S && G::NAN_BOXED { v | BOX } else { v };
+        fields::write::<G>(&mut self.core.state, Self::fp_field(r), raw);
+        for upper in (8..G::FP.stride).step_by(8) {
+            fields::write::<G>(&mut self.core.state, Self::fp_field(r) + upper, 0);
+        }
+    }
+
+    fn fload(&mut self, va: u64, fmt: Fmt) -> Result<u64, G::Exception> {
+        self.core.load(va, if fmt == Fmt::S { 2 } else { 3 })
+    }
+
+    fn fstore(&mut self, va: u64, v: u64, fmt: Fmt) -> Result<(), G::Exception> {
+        self.core.store(va, v, if fmt == Fmt::S { 2 } else { 3 })
+    }
+
+    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: u64, b: u64) -> u64 {
+        self.fp(FpOp::Two(op), fmt, rm, [a, b, 0])
+    }
+
+    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: u64, b: u64, c: u64) -> u64 {
+        self.fp(FpOp::Three(op), fmt, rm, [a, b, c])
+    }
+
+    fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: u64) -> u64 {
+        self.fp(FpOp::Sqrt, fmt, rm, [a, 0, 0])
+    }
+
+    fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: u64, b: u64) -> u64 {
+        let bit = sign_bit(fmt);
+        let sign = match s {
+            Sgn::Copy => b,
+            Sgn::Neg => !b,
+            Sgn::Xor => a ^ b,
+        };
+        a & !bit | sign & bit
+    }
+
+    fn fcmp(&mut self, c: FCond, fmt: Fmt, a: u64, b: u64) -> u64 {
+        self.fp(FpOp::Cmp(c), fmt, Rm::Dynamic, [a, b, 0])
+    }
+
+    fn fcvt_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: u64) -> u64 {
+        self.fp(FpOp::ToInt(to), fmt, rm, [a, 0, 0])
+    }
+
+    fn fcvt_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: u64) -> u64 {
+        self.fp(FpOp::FromInt(from), fmt, rm, [a, 0, 0])
+    }
+
+    fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: u64) -> u64 {
+        self.fp(FpOp::To(to), from, rm, [a, 0, 0])
+    }
+
+    fn fclass(&mut self, fmt: Fmt, a: u64) -> u64 {
+        self.fp(FpOp::Class, fmt, Rm::Dynamic, [a, 0, 0])
+    }
+
+    fn fbits(&mut self, fmt: Fmt, a: u64) -> u64 {
+        match fmt {
+            Fmt::S => a & !BOX,
+            Fmt::D => a,
+        }
+    }
+
+    fn fraw(&mut self, fmt: Fmt, a: u64) -> u64 {
+        match fmt {
+            Fmt::S => a & !BOX,
+            Fmt::D => a,
+        }
+    }
+}

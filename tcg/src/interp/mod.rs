@@ -1,0 +1,62 @@
+//! Tier 0: executes instructions by describing them to a builder that does what it is told.
+
+mod direct;
+pub(crate) mod fields;
+
+pub(crate) use direct::Direct;
+
+use crate::builder::{At, Flow};
+use crate::cache::{Block, Body};
+use crate::guest::Guest;
+use crate::vcpu::Core;
+
+/// How the run of a block ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The program counter is set: go on there.
+    Jump,
+    /// The same, but something else may have changed.
+    Resync,
+}
+
+/// Runs a block to its end, or to the exception that it raised (already entered).
+pub(crate) fn run<G: Guest>(core: &mut Core<G>, block: &Block<G>) -> Ended {
+    let (pc, mode) = (block.key.pc, block.key.mode);
+    let insns = match &block.body {
+        Body::Insns(insns) => insns,
+        Body::Undefined(bits) => {
+            fields::write::<G>(&mut core.state, G::PC, pc);
+            G::deliver(core, G::undefined(*bits));
+            return Ended::Resync;
+        }
+    };
+    for i in insns {
+        let at = At { pc: pc.wrapping_add(u64::from(i.offset)), len: i.len };
+        let next = match G::lower(&mut Direct::new(core, at), at, i.insn, mode) {
+            Ok(Flow::Next) => {
+                if core.stale {
+                    fields::write::<G>(&mut core.state, G::PC, at.next());
+                    return Ended::Resync;
+                }
+                continue;
+            }
+            Ok(Flow::Goto(to) | Flow::Jump(to)) => to,
+            Ok(Flow::Branch(0, _)) => continue,
+            Ok(Flow::Branch(_, to)) => to,
+            Ok(Flow::Resync) => {
+                fields::write::<G>(&mut core.state, G::PC, at.next());
+                return Ended::Resync;
+            }
+            Ok(Flow::Dispatch) => return Ended::Resync,
+            Err(e) => {
+                fields::write::<G>(&mut core.state, G::PC, at.pc);
+                G::deliver(core, e);
+                return Ended::Resync;
+            }
+        };
+        fields::write::<G>(&mut core.state, G::PC, next);
+        return Ended::Jump;
+    }
+    fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(u64::from(block.len)));
+    Ended::Jump
+}

@@ -1,0 +1,98 @@
+//! One vCPU's memory: what all threads may touch, and what only its own thread does.
+#![expect(unsafe_code, reason = "hands out the one exclusive reference to a vCPU's core")]
+
+use std::cell::UnsafeCell;
+use std::mem::{MaybeUninit, offset_of};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use crate::guest::Guest;
+use crate::vcpu::{Core, Signals};
+
+/// [`Signals`] in front of [`Core`], so that translated code reaches both from one register.
+#[repr(C)]
+pub struct Cell<G: Guest> {
+    signals: Signals<G>,
+    core: UnsafeCell<MaybeUninit<Core<G>>>,
+    taken: AtomicBool,
+}
+
+// SAFETY: `signals` and `taken` are made for sharing; `core` is reached only through `CoreRef`,
+// of which there is at most one at a time.
+unsafe impl<G: Guest> Sync for Cell<G> {}
+// SAFETY: a core holds no thread-bound value: it is moved to its thread by `CoreRef`, and all its
+// parts (state, tables, handles) are Send.
+unsafe impl<G: Guest> Send for Cell<G> {}
+
+impl<G: Guest> Cell<G> {
+    /// Bytes from the core back to the request word.
+    pub(crate) const REQUEST_BEFORE_CORE: usize =
+        offset_of!(Cell<G>, core) - offset_of!(Cell<G>, signals);
+
+    fn new() -> Self {
+        Self {
+            signals: Signals::default(),
+            core: UnsafeCell::new(MaybeUninit::uninit()),
+            taken: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn signals(&self) -> &Signals<G> {
+        &self.signals
+    }
+
+    /// The exclusive reference, built by `make`; `None` if it is out.
+    pub(crate) fn take(self: &Arc<Self>, make: impl FnOnce() -> Core<G>) -> Option<CoreRef<G>> {
+        if self.taken.swap(true, SeqCst) {
+            return None;
+        }
+        // SAFETY: `taken` was false, so no reference to the core exists, and it holds no value.
+        unsafe { (*self.core.get()).write(make()) };
+        Some(CoreRef { cell: self.clone() })
+    }
+}
+
+/// The one reference to a core.
+pub(crate) struct CoreRef<G: Guest> {
+    cell: Arc<Cell<G>>,
+}
+
+impl<G: Guest> CoreRef<G> {
+    pub(crate) fn get(&mut self) -> &mut Core<G> {
+        // SAFETY: this is the only `CoreRef` of the cell, borrowed exclusively, and `take`
+        // initialised the core.
+        unsafe { (*self.cell.core.get()).assume_init_mut() }
+    }
+
+    /// Address of the core for translated code.
+    pub(crate) fn address(&mut self) -> *mut Core<G> {
+        self.cell.core.get().cast()
+    }
+}
+
+impl<G: Guest> Drop for CoreRef<G> {
+    fn drop(&mut self) {
+        // SAFETY: as in `get`; nobody uses the core between this and the next `take`.
+        unsafe { (*self.cell.core.get()).assume_init_drop() };
+        self.cell.taken.store(false, SeqCst);
+    }
+}
+
+/// The cells of a machine.
+pub(crate) struct Cells<G: Guest> {
+    cells: Box<[Arc<Cell<G>>]>,
+}
+
+impl<G: Guest> Cells<G> {
+    pub(crate) fn new(count: u32) -> Self {
+        Self { cells: (0..count).map(|_| Arc::new(Cell::new())).collect() }
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.cells.len() as u32
+    }
+
+    pub(crate) fn get(&self, index: u32) -> &Arc<Cell<G>> {
+        &self.cells[index as usize]
+    }
+}

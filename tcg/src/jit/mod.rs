@@ -1,0 +1,62 @@
+//! What translated code and the engine agree on, whatever the host.
+
+pub(crate) mod cell;
+pub(crate) mod codebuf;
+
+/// Why translated code returned to the dispatcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Exit {
+    /// The program counter is in the state: look it up.
+    Jump = 0,
+    /// The same, and the jump at host address `hot.exit[0]` may be patched to go straight there.
+    Chain = 1,
+    /// A request is pending; the program counter is in the state.
+    Request = 2,
+    /// Look at everything: mode, mapping, interrupts. The program counter is in the state.
+    Resync = 3,
+    /// `core.raised` holds an exception of the instruction at the program counter in the state.
+    Exception = 4,
+}
+
+impl Exit {
+    pub(crate) fn from_code(code: u64) -> Self {
+        match code {
+            0 => Exit::Jump,
+            1 => Exit::Chain,
+            2 => Exit::Request,
+            3 => Exit::Resync,
+            4 => Exit::Exception,
+            _ => unreachable!("exit code {code}: translated code returns only the codes above"),
+        }
+    }
+}
+
+/// A place in translated code where an exception can come from: where the guest is there, and
+/// which guest registers are in host registers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Return address of the call into the slow path, from the start of the block's code.
+    pub(crate) host: u32,
+    /// Guest program counter, from the block's.
+    pub(crate) pc: u16,
+    /// Dirty guest registers by the place that holds them; 0xff: none or clean.
+    pub(crate) int: [u8; 3],
+    /// Index into [`Rows::vec`], for dirty vector registers; 0 is the empty list.
+    pub(crate) vec: u16,
+}
+
+/// The rows of a block, by host address.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) rows: Box<[Row]>,
+    /// Distinct lists of (host place, guest register).
+    pub(crate) vec: Box<[Box<[(u8, u8)]>]>,
+}
+
+impl Rows {
+    /// The row of a return address.
+    pub(crate) fn find(&self, host: u32) -> Option<&Row> {
+        self.rows.binary_search_by_key(&host, |r| r.host).ok().map(|i| &self.rows[i])
+    }
+}

@@ -1,0 +1,158 @@
+//! A machine: what its virtual CPUs share.
+
+use std::sync::Arc;
+
+use arch::io::{GuestIo, VcpuClock};
+
+use crate::cache::Cache;
+use crate::guest::Guest;
+use crate::host::{Native, NativeError};
+use crate::jit::cell::{Cell, Cells};
+use crate::mmu::pages::{CODE, WATCH, WRITERS};
+use crate::mmu::ram::{Ram, Slot, SlotError};
+use crate::vcpu::{Core, Signals, Work};
+
+/// How guest code is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Interpreted until it is hot, then translated to host code.
+    Jit {
+        /// Runs of a block before it is translated.
+        threshold: u32,
+    },
+    /// Interpreted always.
+    Interpreter,
+}
+
+impl Mode {
+    /// Translate what has run this often: code that runs less is cheaper to interpret.
+    pub const DEFAULT_THRESHOLD: u32 = 12;
+}
+
+/// What a machine is made of.
+pub struct Config {
+    /// Number of vCPUs.
+    pub vcpus: u32,
+    /// How code is executed. On hosts without a translator everything is interpreted.
+    pub mode: Mode,
+    /// Bytes of host code kept at most.
+    pub code_bytes: usize,
+    /// What the vCPUs reach outside themselves.
+    pub io: Arc<dyn GuestIo>,
+    /// Guest time.
+    pub clock: Arc<dyn VcpuClock>,
+}
+
+/// See the module.
+pub struct Machine<G: Guest> {
+    pub(crate) cells: Cells<G>,
+    pub(crate) ram: Ram,
+    pub(crate) cache: Cache<G>,
+    /// Runs of a block before it is translated; `u32::MAX` never.
+    pub(crate) threshold: u32,
+    /// What the vCPUs reach outside themselves.
+    pub io: Arc<dyn GuestIo>,
+    /// Guest time.
+    pub clock: Arc<dyn VcpuClock>,
+    /// The guest's own.
+    pub shared: G::Shared,
+}
+
+impl<G: Guest> Machine<G> {
+    /// A machine without memory; its vCPUs exist, and run once [`Machine::vcpu`] gives them out.
+    pub fn new(config: Config) -> Result<Arc<Self>, NativeError> {
+        let (native, threshold) = match config.mode {
+            Mode::Jit { threshold } => (Native::new(config.code_bytes)?, threshold),
+            Mode::Interpreter => (None, u32::MAX),
+        };
+        let threshold = if native.is_some() { threshold } else { u32::MAX };
+        Ok(Arc::new(Self {
+            cells: Cells::new(config.vcpus),
+            ram: Ram::default(),
+            cache: Cache::new(native),
+            threshold,
+            io: config.io,
+            clock: config.clock,
+            shared: G::Shared::default(),
+        }))
+    }
+
+    /// Number of vCPUs.
+    pub fn vcpus(&self) -> u32 {
+        self.cells.len()
+    }
+
+    /// Adds memory.
+    pub fn map(&self, slot: Slot) -> Result<(), SlotError> {
+        self.ram.map(slot)
+    }
+
+    /// What any thread may touch of a vCPU.
+    pub fn signals(&self, vcpu: u32) -> &Signals<G> {
+        self.cells.get(vcpu).signals()
+    }
+
+    pub(crate) fn cell(&self, vcpu: u32) -> &Arc<Cell<G>> {
+        self.cells.get(vcpu)
+    }
+
+    /// Somebody other than a vCPU (a device) wrote `len` bytes of guest memory at `gpa`: code
+    /// made from them is dropped.
+    pub fn written(&self, gpa: u64, len: usize) {
+        let mut at = gpa;
+        let end = gpa.saturating_add(len as u64);
+        while at < end {
+            let next = ((at | crate::mmu::PAGE_MASK) + 1).min(end);
+            if let Some(place) = self.ram.find(at) {
+                if place.pages.get(place.offset) & CODE != 0 {
+                    let (_, remain) = self.cache.invalidate(at, next - at);
+                    if !remain {
+                        place.pages.remove(place.offset, CODE);
+                    }
+                }
+            }
+            at = next;
+        }
+    }
+
+    /// Reports every store to the page of `gpa` to [`GuestIo::watched`]. To be called before the
+    /// vCPUs run; false if there is no memory at `gpa`.
+    #[must_use]
+    pub fn watch(&self, gpa: u64) -> bool {
+        self.ram.find(gpa).is_some_and(|place| {
+            let before = place.pages.add(place.offset, WATCH);
+            debug_assert_eq!(before & WRITERS, 0, "watched before the vCPUs run");
+            true
+        })
+    }
+
+    /// Has all other vCPUs do `work`, and waits until each has, or is where it will do so before
+    /// it uses anything cached.
+    pub(crate) fn broadcast(&self, from: &mut Core<G>, work: Work<G>) {
+        let targets = (0..self.vcpus()).filter(|&v| v != from.index);
+        let tickets: Vec<_> = targets.map(|v| (v, self.signals(v).post(work.clone()))).collect();
+        for (vcpu, ticket) in tickets {
+            while !self.signals(vcpu).settled(ticket) {
+                // It may be waiting for us in turn.
+                from.do_work();
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Sends a request of the guest's to the vCPUs in `mask`, waiting as [`Self::broadcast`].
+    pub fn remote(&self, from: &mut Core<G>, mask: u64, request: G::Remote) {
+        let targets = (0..self.vcpus()).filter(|&v| v != from.index && mask >> v & 1 != 0);
+        let tickets: Vec<_> =
+            targets.map(|v| (v, self.signals(v).post(Work::Remote(request.clone())))).collect();
+        for (vcpu, ticket) in tickets {
+            while !self.signals(vcpu).settled(ticket) {
+                from.do_work();
+                std::thread::yield_now();
+            }
+        }
+        if mask >> from.index & 1 != 0 {
+            G::remote(from, request);
+        }
+    }
+}

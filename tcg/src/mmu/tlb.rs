@@ -1,0 +1,197 @@
+//! Translations where host code can look them up.
+//!
+//! Two direct-mapped tables per vCPU, loads and stores. An entry's tag is the guest page address
+//! with the *key* of an address space in its low bits; its addend takes a guest virtual address
+//! to the host address. Keys are handed out to spaces (translation root, ASID, privilege) as
+//! they come into use, so a context switch changes the key and flushes nothing, and flushing a
+//! space is forgetting its key.
+
+use super::{PAGE_BITS, PAGE_MASK, PAGE_SIZE};
+
+/// Log2 of the entries per table.
+pub const TLB_BITS: u32 = 12;
+const ENTRIES: usize = 1 << TLB_BITS;
+/// A tag that no access has: its key is never handed out.
+const EMPTY: u64 = u64::MAX;
+const KEYS: u64 = PAGE_MASK;
+/// Spaces remembered at a time; more are rare, and cost misses only.
+const SPACES: usize = 64;
+
+/// One translation.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct Entry {
+    /// Guest page address, or-ed with the key of its space.
+    pub tag: u64,
+    /// Host address minus guest address.
+    pub addend: u64,
+}
+
+const NONE: Entry = Entry { tag: EMPTY, addend: 0 };
+
+/// The tables of one vCPU.
+#[repr(C)]
+pub struct Tlb {
+    /// For loads.
+    pub load: [Entry; ENTRIES],
+    /// For stores and read-modify-writes.
+    pub store: [Entry; ENTRIES],
+    spaces: Vec<(u64, u64)>,
+    next_key: u64,
+    /// The virtual range that pages larger than 4 KiB cover, (base, mask).
+    large: Option<(u64, u64)>,
+}
+
+/// Index of an address in the tables.
+pub const fn index(va: u64) -> usize {
+    (va >> PAGE_BITS) as usize & (ENTRIES - 1)
+}
+
+impl Tlb {
+    /// Empty tables, in place: they are too large for the stack.
+    pub(crate) fn boxed_parts() -> ([Entry; ENTRIES], [Entry; ENTRIES]) {
+        ([NONE; ENTRIES], [NONE; ENTRIES])
+    }
+
+    /// Empty tables.
+    pub(crate) fn new() -> Self {
+        let (load, store) = Self::boxed_parts();
+        Self { load, store, spaces: Vec::new(), next_key: 1, large: None }
+    }
+
+    /// The key of a space, a new one if it has none.
+    pub(crate) fn key(&mut self, space: u64) -> u64 {
+        if let Some(at) = self.spaces.iter().position(|s| s.0 == space) {
+            if at > 3 {
+                self.spaces.swap(at, at / 2);
+                return self.spaces[at / 2].1;
+            }
+            return self.spaces[at].1;
+        }
+        if self.next_key == KEYS {
+            self.load.fill(NONE);
+            self.store.fill(NONE);
+            self.spaces.clear();
+            self.next_key = 1;
+        }
+        self.spaces.truncate(SPACES - 1);
+        let key = self.next_key;
+        self.next_key += 1;
+        self.spaces.push((space, key));
+        key
+    }
+
+    /// Forgets everything that was learnt about the spaces for which `which` holds.
+    pub(crate) fn flush(&mut self, which: impl Fn(u64) -> bool) {
+        self.spaces.retain(|s| !which(s.0));
+        if self.spaces.is_empty() {
+            self.large = None;
+        }
+    }
+
+    /// Forgets one page in all spaces; false if it was part of a larger page, so that the caller
+    /// has to flush the spaces.
+    #[must_use]
+    pub(crate) fn flush_page(&mut self, va: u64) -> bool {
+        if self.large.is_some_and(|(base, mask)| va & mask == base) {
+            return false;
+        }
+        self.drop_page(va);
+        true
+    }
+
+    fn drop_page(&mut self, va: u64) {
+        let page = va & !PAGE_MASK;
+        for table in [&mut self.load, &mut self.store] {
+            let entry = &mut table[index(va)];
+            if entry.tag & !PAGE_MASK == page {
+                *entry = NONE;
+            }
+        }
+    }
+
+    /// Says that a page of `1 << bits` bytes around `va` was learnt of.
+    pub(crate) fn note_large(&mut self, va: u64, bits: u32) {
+        if bits <= PAGE_BITS {
+            return;
+        }
+        let mut mask = u64::MAX << bits;
+        if let Some((base, old)) = self.large {
+            mask &= old;
+            while (base ^ va) & mask != 0 {
+                mask <<= 1;
+            }
+        }
+        self.large = Some((va & mask, mask));
+    }
+
+    /// Enters a translation: `host` is the host address of `va`'s page.
+    pub(crate) fn enter(&mut self, store: bool, key: u64, va: u64, host_page: u64) {
+        let page = va & !PAGE_MASK;
+        let entry = Entry { tag: page | key, addend: host_page.wrapping_sub(page) };
+        let table = if store { &mut self.store } else { &mut self.load };
+        table[index(va)] = entry;
+    }
+
+    /// Takes away the right to store without the slow path from the host page at `host_page`.
+    pub(crate) fn protect(&mut self, host_page: u64) {
+        for entry in &mut self.store {
+            if entry.tag != EMPTY
+                && (entry.tag & !PAGE_MASK).wrapping_add(entry.addend) == host_page
+            {
+                *entry = NONE;
+            }
+        }
+    }
+
+    /// The addend for an access of `bytes` bytes that stays in one page.
+    pub(crate) fn lookup(&self, store: bool, key: u64, va: u64, bytes: u64) -> Option<u64> {
+        let table = if store { &self.store } else { &self.load };
+        let entry = table[index(va)];
+        let last = va.wrapping_add(bytes - 1) & !PAGE_MASK;
+        (entry.tag == last | key).then_some(entry.addend)
+    }
+}
+
+const _: () = assert!(PAGE_SIZE == 4096 && size_of::<Entry>() == 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_do_not_see_each_other() {
+        let mut tlb = Box::new(Tlb::new());
+        let (a, b) = (tlb.key(10), tlb.key(20));
+        tlb.enter(false, a, 0x1234_5678, 0x7000_0000);
+        assert_eq!(tlb.lookup(false, a, 0x1234_5678, 8), Some(0x7000_0000 - 0x1234_5000));
+        assert_eq!(tlb.lookup(false, b, 0x1234_5678, 8), None);
+        assert_eq!(tlb.lookup(true, a, 0x1234_5678, 8), None);
+        assert_eq!(tlb.lookup(false, a, 0x1234_5ffc, 8), None, "crosses the page");
+        tlb.flush(|space| space == 10);
+        let a = tlb.key(10);
+        assert_eq!(tlb.lookup(false, a, 0x1234_5678, 8), None);
+    }
+
+    #[test]
+    fn keys_run_out_without_confusion() {
+        let mut tlb = Box::new(Tlb::new());
+        let first = tlb.key(0);
+        tlb.enter(true, first, 0x5000, 0x7000_0000);
+        for space in 1..10_000 {
+            let key = tlb.key(space);
+            assert!(key > 0 && key < KEYS);
+            assert_eq!(tlb.lookup(true, key, 0x5000, 1), None);
+        }
+    }
+
+    #[test]
+    fn a_page_inside_a_large_one_is_not_flushed_alone() {
+        let mut tlb = Box::new(Tlb::new());
+        tlb.note_large(0x4000_0000, 21);
+        assert!(!tlb.flush_page(0x4010_3000));
+        assert!(tlb.flush_page(0x4020_0000));
+        tlb.note_large(0x4060_0000, 21);
+        assert!(!tlb.flush_page(0x4020_0000), "the covered range is the union");
+    }
+}

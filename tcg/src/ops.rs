@@ -1,0 +1,183 @@
+//! What the integer operations of the [`Builder`](crate::builder::Builder) compute, for the
+//! interpreter and for constant folding.
+
+use crate::builder::{Bin, Cond, FlagCond, FlagOp, Un, Width};
+
+/// The arithmetic flags as the state holds them: the 16 bits that `lahf; seto al` leave in ax.
+pub mod flags {
+    /// Overflow.
+    pub const O: u64 = 1;
+    /// Carry (a borrow after subtractions).
+    pub const C: u64 = 1 << 8;
+    /// Even parity of the low byte.
+    pub const P: u64 = 1 << 10;
+    /// Carry out of bit 3.
+    pub const A: u64 = 1 << 12;
+    /// Zero.
+    pub const Z: u64 = 1 << 14;
+    /// Sign.
+    pub const S: u64 = 1 << 15;
+    /// Set always.
+    pub const FIXED: u64 = 1 << 9;
+}
+
+/// Sign-extends the low bits of a value.
+pub const fn sext(v: u64, bits: u32) -> u64 {
+    ((v << (64 - bits)) as i64 >> (64 - bits)) as u64
+}
+
+/// An operation of two operands.
+pub fn bin(op: Bin, w: Width, a: u64, b: u64) -> u64 {
+    let (bits, mask) = (w.bits(), w.mask());
+    let (ua, ub) = (a & mask, b & mask);
+    let (sa, sb) = (sext(a, bits) as i64, sext(b, bits) as i64);
+    let count = (b & u64::from(bits - 1)) as u32;
+    let rotated = |left: u32| match left {
+        0 => ua,
+        n => ua << n | ua >> (bits - n),
+    };
+    mask & match op {
+        Bin::Add => a.wrapping_add(b),
+        Bin::Sub => a.wrapping_sub(b),
+        Bin::And => a & b,
+        Bin::Or => a | b,
+        Bin::Xor => a ^ b,
+        Bin::Shl => a << count,
+        Bin::Shr => ua >> count,
+        Bin::Sar => (sa >> count) as u64,
+        Bin::Ror => rotated((bits - count) % bits),
+        Bin::Rol => rotated(count),
+        Bin::Mul => a.wrapping_mul(b),
+        Bin::MulHighS => ((i128::from(sa) * i128::from(sb)) >> bits) as u64,
+        Bin::MulHighU => ((u128::from(ua) * u128::from(ub)) >> bits) as u64,
+        Bin::DivS if sb == 0 => u64::MAX,
+        Bin::DivS => sa.wrapping_div(sb) as u64,
+        Bin::DivU => ua.checked_div(ub).unwrap_or(u64::MAX),
+        Bin::RemS if sb == 0 => ua,
+        Bin::RemS => sa.wrapping_rem(sb) as u64,
+        Bin::RemU => ua.checked_rem(ub).unwrap_or(ua),
+    }
+}
+
+/// An operation of one operand.
+pub fn un(op: Un, w: Width, a: u64) -> u64 {
+    let (bits, mask) = (w.bits(), w.mask());
+    let ua = a & mask;
+    mask & match op {
+        Un::Not => !a,
+        Un::Neg => a.wrapping_neg(),
+        Un::Clz => u64::from(ua.leading_zeros() - (64 - bits)),
+        Un::Ctz => u64::from(ua.trailing_zeros().min(bits)),
+        Un::Popcnt => u64::from(ua.count_ones()),
+        Un::Bswap => ua.swap_bytes() >> (64 - bits),
+        Un::Rbit => ua.reverse_bits() >> (64 - bits),
+        Un::OrcB => u64::from_le_bytes(a.to_le_bytes().map(|b| if b == 0 { 0 } else { 0xff })),
+        Un::Sext8 => sext(a, 8),
+        Un::Sext16 => sext(a, 16),
+        Un::Sext32 => sext(a, 32),
+        Un::Zext8 => a & 0xff,
+        Un::Zext16 => a & 0xffff,
+        Un::Zext32 => a & 0xffff_ffff,
+    }
+}
+
+/// A relation.
+pub fn cmp(c: Cond, w: Width, a: u64, b: u64) -> bool {
+    let (ua, ub) = (a & w.mask(), b & w.mask());
+    let (sa, sb) = (sext(a, w.bits()) as i64, sext(b, w.bits()) as i64);
+    match c {
+        Cond::Eq => ua == ub,
+        Cond::Ne => ua != ub,
+        Cond::Lt => sa < sb,
+        Cond::Ge => sa >= sb,
+        Cond::Le => sa <= sb,
+        Cond::Gt => sa > sb,
+        Cond::Ltu => ua < ub,
+        Cond::Geu => ua >= ub,
+        Cond::Leu => ua <= ub,
+        Cond::Gtu => ua > ub,
+    }
+}
+
+/// The flags image of an operation with operands `a`, `b` and result `r`.
+pub fn flags_of(op: FlagOp, w: Width, a: u64, b: u64, r: u64) -> u64 {
+    let bits = w.bits();
+    let top = |v: u64| v >> (bits - 1) & 1;
+    let (carry, overflow, aux) = match op {
+        FlagOp::Logic => (0, 0, 0),
+        // Carries out of each bit: majority of the operands and the inverted result.
+        FlagOp::Add => (top(a & b | (a | b) & !r), top((a ^ r) & (b ^ r)), (a ^ b ^ r) >> 4 & 1),
+        FlagOp::Sub => (top(!a & b | (!a | b) & r), top((a ^ b) & (a ^ r)), (a ^ b ^ r) >> 4 & 1),
+    };
+    let bit = |flag: u64, on: bool| if on { flag } else { 0 };
+    flags::FIXED
+        | bit(flags::O, overflow != 0)
+        | bit(flags::C, carry != 0)
+        | bit(flags::P, (r as u8).count_ones().is_multiple_of(2))
+        | bit(flags::A, aux != 0)
+        | bit(flags::Z, r & w.mask() == 0)
+        | bit(flags::S, top(r) != 0)
+}
+
+/// A condition over a flags image.
+pub fn flag(c: FlagCond, image: u64) -> bool {
+    let is = |flag: u64| image & flag != 0;
+    let less = is(flags::S) != is(flags::O);
+    match c {
+        FlagCond::Overflow => is(flags::O),
+        FlagCond::NoOverflow => !is(flags::O),
+        FlagCond::Carry => is(flags::C),
+        FlagCond::NoCarry => !is(flags::C),
+        FlagCond::Zero => is(flags::Z),
+        FlagCond::NonZero => !is(flags::Z),
+        FlagCond::BelowEq => is(flags::C) || is(flags::Z),
+        FlagCond::Above => !is(flags::C) && !is(flags::Z),
+        FlagCond::Sign => is(flags::S),
+        FlagCond::NoSign => !is(flags::S),
+        FlagCond::Parity => is(flags::P),
+        FlagCond::NoParity => !is(flags::P),
+        FlagCond::Less => less,
+        FlagCond::GreaterEq => !less,
+        FlagCond::LessEq => less || is(flags::Z),
+        FlagCond::Greater => !less && !is(flags::Z),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn division_is_total() {
+        for w in [Width::W32, Width::W64] {
+            let min = 1 << (w.bits() - 1);
+            assert_eq!(bin(Bin::DivS, w, 7, 0), w.mask());
+            assert_eq!(bin(Bin::RemS, w, min, w.mask()), 0);
+            assert_eq!(bin(Bin::DivS, w, min, w.mask()), min);
+            assert_eq!(bin(Bin::RemU, w, 7, 0), 7);
+        }
+    }
+
+    #[test]
+    fn rotations_wrap() {
+        assert_eq!(bin(Bin::Ror, Width::W32, 0x8000_0001, 1), 0xc000_0000);
+        assert_eq!(bin(Bin::Rol, Width::W64, 0x8000_0000_0000_0001, 65), 3);
+        assert_eq!(bin(Bin::Ror, Width::W8, 0x0f, 8), 0x0f);
+    }
+
+    #[test]
+    fn flags_of_every_byte_addition_and_subtraction() {
+        for a in 0..=255u64 {
+            for b in 0..=255u64 {
+                let sum = flags_of(FlagOp::Add, Width::W8, a, b, a.wrapping_add(b));
+                assert_eq!(flag(FlagCond::Carry, sum), a + b > 255);
+                assert_eq!(flag(FlagCond::Overflow, sum), (a as i8).checked_add(b as i8).is_none());
+                let diff = flags_of(FlagOp::Sub, Width::W8, a, b, a.wrapping_sub(b));
+                assert_eq!(flag(FlagCond::Carry, diff), a < b);
+                assert_eq!(flag(FlagCond::Less, diff), (a as i8) < (b as i8));
+                assert_eq!(flag(FlagCond::Above, diff), a > b);
+                assert_eq!(flag(FlagCond::Zero, diff), a == b);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The dispatcher: finds the code of the next program counter and runs it, interpreted or
+//! translated, until somebody asks the vCPU to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use crate::cache::Block;
+use crate::guest::Guest;
+use crate::interp::{self, Ended, fields};
+use crate::jit::Exit;
+use crate::jit::cell::CoreRef;
+use crate::machine::Machine;
+use crate::vcpu::{Core, request};
+
+/// A vCPU, to be run by one thread.
+pub struct Vcpu<G: Guest> {
+    core: CoreRef<G>,
+    machine: Arc<Machine<G>>,
+}
+
+impl<G: Guest> Machine<G> {
+    /// The vCPU of that number, in the given state; `None` if it is out already.
+    pub fn vcpu(self: &Arc<Self>, index: u32, state: G::State) -> Option<Vcpu<G>> {
+        let core = self.cell(index).take(|| Core::new(self.clone(), index, state))?;
+        Some(Vcpu { core, machine: self.clone() })
+    }
+}
+
+impl<G: Guest> Vcpu<G> {
+    /// The registers and the rest.
+    pub fn core(&mut self) -> &mut Core<G> {
+        self.core.get()
+    }
+
+    /// Runs until [`request::KICK`] is raised.
+    pub fn run(&mut self) {
+        let machine = self.machine.clone();
+        let signals = machine.signals(self.core.get().index);
+        signals.set_inside(true);
+        self.core.get().enter_run();
+        loop {
+            if self.core.get().attend() {
+                break;
+            }
+            self.step();
+        }
+        self.core.get().raise_fp_flags();
+        signals.set_inside(false);
+    }
+
+    /// Runs one block, or translated code until it comes back.
+    fn step(&mut self) {
+        let core = self.core.get();
+        let pc = fields::read::<G>(&core.state, G::PC);
+        let block = match core.block_at(pc) {
+            Ok(block) => block,
+            Err(e) => {
+                G::deliver(core, e);
+                core.look_again();
+                return;
+            }
+        };
+        let code = match block.code() {
+            0 => core.warm(&block),
+            code => code,
+        };
+        if code == 0 {
+            if interp::run(core, &block) == Ended::Resync {
+                core.look_again();
+            }
+            return;
+        }
+        self.run_code(code);
+    }
+
+    fn run_code(&mut self, code: u64) {
+        let machine = self.machine.clone();
+        let Some(native) = &machine.cache.native else {
+            return;
+        };
+        self.core.get().sync_fp_control();
+        let exit = native.enter(&mut self.core, code);
+        let core = self.core.get();
+        match exit {
+            Exit::Jump | Exit::Request => {}
+            Exit::Chain => self.chain(),
+            Exit::Resync => core.look_again(),
+            Exit::Exception => {
+                core.raise_fp_flags();
+                if let Some(e) = core.raised.take() {
+                    G::deliver(core, e);
+                }
+                core.look_again();
+            }
+        }
+    }
+
+    /// Translated code ended in a jump to a known address of its own page: makes it go straight
+    /// to that code from now on, if there is some.
+    fn chain(&mut self) {
+        let core = self.core.get();
+        let site = core.hot.exit[0];
+        let pc = fields::read::<G>(&core.state, G::PC);
+        if core.signals().request.load(Relaxed) != 0 {
+            return;
+        }
+        let Ok(block) = core.block_at(pc) else {
+            return;
+        };
+        let code = match block.code() {
+            0 => core.warm(&block),
+            code => code,
+        };
+        if let (Some(native), 1..) = (&self.machine.cache.native, code) {
+            native.chain(site, code);
+        }
+    }
+}
+
+impl<G: Guest> Core<G> {
+    /// Before the first block: whatever was done to the state meanwhile is taken in.
+    fn enter_run(&mut self) {
+        self.do_work();
+        self.sync_spaces();
+        self.signals().request.fetch_or(request::INTERRUPT, SeqCst);
+    }
+
+    /// Looks after requests; true if the vCPU was asked to return.
+    fn attend(&mut self) -> bool {
+        let machine = self.machine.clone();
+        let signals = machine.signals(self.index);
+        loop {
+            let asked = match signals.request.load(Relaxed) {
+                0 => 0,
+                _ => signals.request.swap(0, SeqCst),
+            };
+            if asked & request::WORK != 0 {
+                self.do_work();
+            }
+            if asked & request::INTERRUPT != 0 {
+                self.look_again();
+            }
+            if asked & request::KICK != 0 {
+                return true;
+            }
+            if asked == 0 && !G::halted(self) {
+                return false;
+            }
+            if G::halted(self) {
+                signals.set_inside(false);
+                signals.wait();
+                signals.set_inside(true);
+                self.do_work();
+            }
+        }
+    }
+
+    /// The state may have changed in any way: interrupts, spaces, mode.
+    fn look_again(&mut self) {
+        self.stale = false;
+        G::interrupt(self);
+        self.sync_spaces();
+    }
+
+    /// Counts a run of a block without code, and translates it when it is hot; gives its code,
+    /// or 0.
+    fn warm(&mut self, block: &Arc<Block<G>>) -> u64 {
+        if block.hits.fetch_add(1, Relaxed) < self.machine.threshold {
+            return 0;
+        }
+        let machine = self.machine.clone();
+        let Some(native) = &machine.cache.native else {
+            return 0;
+        };
+        let code = native.compile(&machine, block);
+        if code != 0 {
+            if let Some(table) = self.jumps.get_mut(&self.fetch_space) {
+                table.enter(block);
+            }
+        }
+        code
+    }
+}

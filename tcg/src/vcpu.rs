@@ -1,0 +1,302 @@
+//! A virtual CPU: its state, and what the engine keeps beside it.
+//!
+//! [`Core`] belongs to the thread that runs the vCPU. [`Signals`] is what other threads may
+//! touch: it lies in front of the core in one allocation ([`crate::jit::cell`]), so that
+//! translated code reaches both from one register.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use crate::cache::jumps::Jumps;
+use crate::guest::Guest;
+use crate::machine::Machine;
+use crate::mmu::tlb::Tlb;
+
+/// Reasons to leave translated code, in [`Signals::request`].
+pub mod request {
+    /// Return to the caller of `run`.
+    pub const KICK: u32 = 1;
+    /// An interrupt line or a timer changed.
+    pub const INTERRUPT: u32 = 2;
+    /// Another vCPU queued work.
+    pub const WORK: u32 = 4;
+}
+
+/// Work that one thread asks of a vCPU at its next safe point.
+pub(crate) enum Work<G: Guest> {
+    /// Stores to this host page go through the slow path from now on.
+    Protect(u64),
+    /// Code was dropped: forget where it was.
+    ForgetCode,
+    /// The guest's own.
+    Remote(G::Remote),
+}
+
+// Not derived: that would ask for `G: Clone`.
+impl<G: Guest> Clone for Work<G> {
+    fn clone(&self) -> Self {
+        match self {
+            Work::Protect(host_page) => Work::Protect(*host_page),
+            Work::ForgetCode => Work::ForgetCode,
+            Work::Remote(r) => Work::Remote(r.clone()),
+        }
+    }
+}
+
+struct Queue<G: Guest> {
+    work: Vec<Work<G>>,
+    taken: u64,
+    queued: u64,
+}
+
+/// The part of a vCPU that any thread may touch.
+#[repr(C, align(64))]
+pub struct Signals<G: Guest> {
+    /// Not zero: leave translated code at the next check. First, for translated code.
+    pub(crate) request: AtomicU32,
+    /// The thread is inside `run` and may use what it has cached.
+    inside: AtomicBool,
+    /// Interrupt lines as driven by devices, numbered by the guest.
+    pub lines: AtomicU64,
+    queue: Mutex<Queue<G>>,
+    wake: Condvar,
+}
+
+impl<G: Guest> Default for Signals<G> {
+    fn default() -> Self {
+        Self {
+            request: AtomicU32::new(0),
+            inside: AtomicBool::new(false),
+            lines: AtomicU64::new(0),
+            queue: Mutex::new(Queue { work: Vec::new(), taken: 0, queued: 0 }),
+            wake: Condvar::new(),
+        }
+    }
+}
+
+impl<G: Guest> Signals<G> {
+    fn queue(&self) -> MutexGuard<'_, Queue<G>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the vCPU look at `why` soon, waking it if it is halted.
+    pub fn raise(&self, why: u32) {
+        self.request.fetch_or(why, SeqCst);
+        drop(self.queue());
+        self.wake.notify_all();
+    }
+
+    /// Drives an interrupt line.
+    pub fn set_line(&self, line: u32, level: bool) {
+        let bit = 1 << line;
+        let before = if level {
+            self.lines.fetch_or(bit, SeqCst)
+        } else {
+            self.lines.fetch_and(!bit, SeqCst)
+        };
+        if (before & bit != 0) != level {
+            self.raise(request::INTERRUPT);
+        }
+    }
+
+    /// Queues work; gives the ticket to wait for.
+    pub(crate) fn post(&self, work: Work<G>) -> u64 {
+        let mut queue = self.queue();
+        queue.work.push(work);
+        queue.queued += 1;
+        let ticket = queue.queued;
+        drop(queue);
+        self.raise(request::WORK);
+        ticket
+    }
+
+    /// The work up to `ticket` is done, or will be before anything cached is used again.
+    pub(crate) fn settled(&self, ticket: u64) -> bool {
+        !self.inside.load(SeqCst) || self.queue().taken >= ticket
+    }
+
+    /// Says whether the thread may use what it has cached. After entering, queued work comes
+    /// first.
+    pub(crate) fn set_inside(&self, inside: bool) {
+        self.inside.store(inside, SeqCst);
+    }
+
+    /// Blocks until a request is raised.
+    pub(crate) fn wait(&self) {
+        let mut queue = self.queue();
+        while self.request.load(SeqCst) == 0 {
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Engine state that translated code reads and writes, at fixed places.
+#[repr(C)]
+pub struct Hot {
+    /// Key of the data space, in the low bits of TLB tags.
+    pub(crate) key: u64,
+    /// The jump table of the fetch space.
+    pub(crate) jumps: u64,
+    /// The SSE control word of the guest while translated code runs; its sticky flags are the
+    /// guest's, not yet raised.
+    pub(crate) guest_mxcsr: u32,
+    /// Ours.
+    pub(crate) host_mxcsr: u32,
+    /// Host registers around calls: the scratch home of register-allocated values.
+    pub(crate) saved: [u64; 16],
+    /// The same for vector registers.
+    pub(crate) saved_vec: [u128; 16],
+    /// Values that did not fit into host registers, inside one instruction.
+    pub(crate) spill: [u64; 16],
+    /// Details of the last exit (see [`crate::jit::Exit`]).
+    pub(crate) exit: [u64; 2],
+}
+
+/// A vCPU as its own thread sees it.
+#[repr(C, align(64))]
+pub struct Core<G: Guest> {
+    /// The registers. First: translated code addresses them most.
+    pub state: G::State,
+    pub(crate) hot: Hot,
+    pub(crate) tlb: Tlb,
+    /// The guest's own extras.
+    pub local: G::Local,
+    /// Number of this vCPU.
+    pub index: u32,
+    /// The machine it belongs to.
+    pub machine: Arc<Machine<G>>,
+    pub(crate) data_space: u64,
+    /// Fetch space and mode: what selects the jump table.
+    pub(crate) fetch_space: (u64, u32),
+    pub(crate) jumps: FxHashMap<(u64, u32), Jumps<G>>,
+    /// An exception raised by a helper under translated code.
+    pub(crate) raised: Option<G::Exception>,
+    /// Code of the running block was dropped, or the mode may have changed: look again before
+    /// going on.
+    pub(crate) stale: bool,
+}
+
+/// The sticky flags of the SSE unit.
+pub(crate) const MXCSR_FLAGS: u32 = 0x3f;
+/// All exceptions masked.
+const MXCSR_MASKS: u32 = 0x1f80;
+
+impl<G: Guest> Core<G> {
+    pub(crate) fn new(machine: Arc<Machine<G>>, index: u32, state: G::State) -> Self {
+        Self {
+            state,
+            hot: Hot {
+                key: 0,
+                jumps: 0,
+                guest_mxcsr: MXCSR_MASKS,
+                host_mxcsr: MXCSR_MASKS,
+                saved: [0; 16],
+                saved_vec: [0; 16],
+                spill: [0; 16],
+                exit: [0; 2],
+            },
+            tlb: Tlb::new(),
+            local: G::Local::default(),
+            index,
+            machine,
+            data_space: u64::MAX,
+            fetch_space: (u64::MAX, 0),
+            jumps: FxHashMap::default(),
+            raised: None,
+            stale: false,
+        }
+    }
+
+    /// What other threads may touch of this vCPU.
+    pub fn signals(&self) -> &Signals<G> {
+        self.machine.signals(self.index)
+    }
+
+    /// Brings key and jump table up to date with the state. To be called whenever the state may
+    /// have changed in a way that [`Guest::data_space`] or [`Guest::fetch_space`] shows.
+    pub(crate) fn sync_spaces(&mut self) {
+        let data = G::data_space(&self.state);
+        if data != self.data_space || self.hot.key == 0 {
+            self.data_space = data;
+            self.hot.key = self.tlb.key(data);
+        }
+        let fetch = (G::fetch_space(&self.state), G::mode(&self.state));
+        if fetch != self.fetch_space || self.hot.jumps == 0 {
+            self.fetch_space = fetch;
+            if self.jumps.len() >= JUMP_TABLES && !self.jumps.contains_key(&fetch) {
+                self.jumps.clear();
+            }
+            let miss = self.machine.cache.miss_code();
+            let table = self.jumps.entry(fetch).or_insert_with(|| Jumps::new(miss));
+            self.hot.jumps = table.address();
+        }
+    }
+
+    /// Forgets the translations of the spaces for which `which` holds, and all code addresses.
+    pub fn flush_spaces(&mut self, which: impl Fn(u64) -> bool) {
+        self.tlb.flush(which);
+        self.hot.key = 0;
+        self.forget_code();
+        self.sync_spaces();
+    }
+
+    /// Forgets the translation of one page, in all spaces.
+    pub fn flush_page(&mut self, va: u64) {
+        if self.tlb.flush_page(va) {
+            for table in self.jumps.values_mut() {
+                table.forget_page(va);
+            }
+        } else {
+            self.flush_spaces(|_| true);
+        }
+    }
+
+    /// Forgets where code is: the next jump looks it up anew.
+    pub(crate) fn forget_code(&mut self) {
+        for table in self.jumps.values_mut() {
+            table.clear();
+        }
+    }
+
+    /// Raises the flags that translated code has collected.
+    pub(crate) fn raise_fp_flags(&mut self) {
+        let flags = self.hot.guest_mxcsr & MXCSR_FLAGS;
+        if flags != 0 {
+            self.hot.guest_mxcsr &= !MXCSR_FLAGS;
+            G::fp_raise(&mut self.state, flags as u8);
+        }
+    }
+
+    /// Sets the SSE control word that translated code will run with.
+    pub(crate) fn sync_fp_control(&mut self) {
+        let rounding = G::fp_rounding(&self.state).unwrap_or(0);
+        let flags = self.hot.guest_mxcsr & MXCSR_FLAGS;
+        self.hot.guest_mxcsr = MXCSR_MASKS | flags | u32::from(rounding) << 13;
+    }
+
+    /// Does the work that other threads have queued.
+    pub(crate) fn do_work(&mut self) {
+        let machine = self.machine.clone();
+        let signals = machine.signals(self.index);
+        let (work, ticket) = {
+            let mut queue = signals.queue();
+            (std::mem::take(&mut queue.work), queue.queued)
+        };
+        for item in work {
+            match item {
+                Work::Protect(host_page) => self.tlb.protect(host_page),
+                Work::ForgetCode => {
+                    self.forget_code();
+                    self.stale = true;
+                }
+                Work::Remote(r) => G::remote(self, r),
+            }
+        }
+        signals.queue().taken = ticket;
+    }
+}
+
+/// Jump tables kept at a time, one per fetch space.
+const JUMP_TABLES: usize = 12;
