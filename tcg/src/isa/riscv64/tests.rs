@@ -125,27 +125,3 @@ fn csr_operand(text: &str) -> Option<(&str, &str, &str)> {
     let (csr, tail) = rest.split_once(", ")?;
     Some((head, csr, tail))
 }
-#[test]
-fn tmp_speed() {
-    let mut random = Random(0x1234_5678_9abc_def1);
-    let words: Vec<(u32, u8)> = (0..100_000)
-        .filter_map(|_| {
-            let p = &PATTERNS[random.word() as usize % PATTERNS.len()];
-            Some((p.sample(random.word())?, p.width))
-        })
-        .collect();
-    for _ in 0..3 {
-        let t = std::time::Instant::now();
-        let mut n = 0;
-        for _ in 0..20 {
-            for &(w, b) in &words {
-                n += decode_any(w, b).is_some() as usize;
-            }
-        }
-        eprintln!(
-            "{} ns per decode ({n})",
-            t.elapsed().as_nanos() as f64 / (20.0 * words.len() as f64)
-        );
-    }
-    eprintln!("{}", size_of::<Insn>());
-}
