@@ -20,4 +20,4 @@ pub mod vcpu;
 
 pub use host::NativeError;
 pub use machine::{Config, Machine, Mode};
-pub use run::Vcpu;
+pub use run::{Stop, Vcpu};

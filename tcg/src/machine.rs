@@ -41,6 +41,8 @@ pub struct Config {
     pub io: Arc<dyn GuestIo>,
     /// Guest time.
     pub clock: Arc<dyn VcpuClock>,
+    /// The engine answers the guest's calls to its firmware.
+    pub firmware_calls: bool,
 }
 
 /// See the module.
@@ -54,6 +56,8 @@ pub struct Machine<G: Guest> {
     pub io: Arc<dyn GuestIo>,
     /// Guest time.
     pub clock: Arc<dyn VcpuClock>,
+    /// The engine answers the guest's calls to its firmware.
+    pub firmware_calls: bool,
     /// The guest's own.
     pub shared: G::Shared,
 }
@@ -73,6 +77,7 @@ impl<G: Guest> Machine<G> {
             threshold,
             io: config.io,
             clock: config.clock,
+            firmware_calls: config.firmware_calls,
             shared: G::Shared::default(),
         }))
     }

@@ -12,6 +12,19 @@ use crate::jit::cell::CoreRef;
 use crate::machine::Machine;
 use crate::vcpu::{Core, request};
 
+/// Why [`Vcpu::run`] returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It was asked to.
+    Kicked,
+    /// No instruction can be fetched, not even that of the trap handler; says where.
+    Crashed(String),
+}
+
+/// Fetches that may fail in a row: a handler whose own first instruction cannot be fetched
+/// never gets further.
+const FAILED_FETCHES: u32 = 16;
+
 /// A vCPU, to be run by one thread.
 pub struct Vcpu<G: Guest> {
     core: CoreRef<G>,
@@ -19,9 +32,13 @@ pub struct Vcpu<G: Guest> {
 }
 
 impl<G: Guest> Machine<G> {
-    /// The vCPU of that number, in the given state; `None` if it is out already.
-    pub fn vcpu(self: &Arc<Self>, index: u32, state: G::State) -> Option<Vcpu<G>> {
-        let core = self.cell(index).take(|| Core::new(self.clone(), index, state))?;
+    /// The vCPU of that number, in the given state; `None` if it is out already. `parked`: it
+    /// stands still until another one starts it.
+    pub fn vcpu(self: &Arc<Self>, index: u32, state: G::State, parked: bool) -> Option<Vcpu<G>> {
+        let mut core = self.cell(index).take(|| Core::new(self.clone(), index, state))?;
+        if parked {
+            G::park(core.get());
+        }
         Some(Vcpu { core, machine: self.clone() })
     }
 }
@@ -32,24 +49,27 @@ impl<G: Guest> Vcpu<G> {
         self.core.get()
     }
 
-    /// Runs until [`request::KICK`] is raised.
-    pub fn run(&mut self) {
+    /// Runs until [`request::KICK`] is raised, or the guest can only fault for ever.
+    pub fn run(&mut self) -> Stop {
         let machine = self.machine.clone();
         let signals = machine.signals(self.core.get().index);
         signals.set_inside(true);
         self.core.get().enter_run();
-        loop {
+        let stop = loop {
             if self.core.get().attend() {
-                break;
+                break Stop::Kicked;
             }
-            self.step();
-        }
+            if let Some(stop) = self.step() {
+                break stop;
+            }
+        };
         self.core.get().raise_fp_flags();
         signals.set_inside(false);
+        stop
     }
 
     /// Runs one block, or translated code until it comes back.
-    fn step(&mut self) {
+    fn step(&mut self) -> Option<Stop> {
         let core = self.core.get();
         let pc = fields::read::<G>(&core.state, G::PC);
         let block = match core.block_at(pc) {
@@ -57,9 +77,10 @@ impl<G: Guest> Vcpu<G> {
             Err(e) => {
                 G::deliver(core, e);
                 core.look_again();
-                return;
+                return core.fetch_failed(pc, e);
             }
         };
+        core.failed_fetches = 0;
         let code = match block.code() {
             0 => core.warm(&block),
             code => code,
@@ -68,9 +89,10 @@ impl<G: Guest> Vcpu<G> {
             if interp::run(core, &block) == Ended::Resync {
                 core.look_again();
             }
-            return;
+            return None;
         }
         self.run_code(code);
+        None
     }
 
     fn run_code(&mut self, code: u64) {
@@ -123,6 +145,14 @@ impl<G: Guest> Core<G> {
         self.do_work();
         self.sync_spaces();
         self.signals().request.fetch_or(request::INTERRUPT, SeqCst);
+    }
+
+    /// Counts fetches that fail in a row.
+    fn fetch_failed(&mut self, pc: u64, e: G::Exception) -> Option<Stop> {
+        self.failed_fetches += 1;
+        (self.failed_fetches > FAILED_FETCHES).then(|| {
+            Stop::Crashed(format!("vCPU {} cannot fetch code at {pc:#x}: {e:?}", self.index))
+        })
     }
 
     /// Looks after requests; true if the vCPU was asked to return.

@@ -176,6 +176,8 @@ pub struct Core<G: Guest> {
     /// Code of the running block was dropped, or the mode may have changed: look again before
     /// going on.
     pub(crate) stale: bool,
+    /// Fetches that failed in a row.
+    pub(crate) failed_fetches: u32,
 }
 
 /// The sticky flags of the SSE unit.
@@ -206,6 +208,7 @@ impl<G: Guest> Core<G> {
             jumps: FxHashMap::default(),
             raised: None,
             stale: false,
+            failed_fetches: 0,
         }
     }
 

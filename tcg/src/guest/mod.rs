@@ -155,6 +155,8 @@ pub trait Guest: Arch {
     fn interrupt(core: &mut Core<Self>) -> Pending;
     /// Carries out what another vCPU asked for.
     fn remote(core: &mut Core<Self>, request: Self::Remote);
+    /// The vCPU stands still until another one starts it.
+    fn park(core: &mut Core<Self>);
     /// The vCPU has nothing to do until a request is raised.
     fn halted(core: &mut Core<Self>) -> bool;
 

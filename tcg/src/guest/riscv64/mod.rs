@@ -6,6 +6,7 @@ pub mod fp;
 mod lower;
 pub mod mmu;
 pub mod pmp;
+pub mod sbi;
 mod sem;
 mod spaces;
 mod system;
@@ -23,6 +24,7 @@ use crate::guest::{Access, Decoded, Guest, Mapping, Pending, RegFile};
 use crate::isa::riscv64::{self as isa, Ext, Insn};
 use crate::vcpu::Core;
 
+pub use ecall::Shared;
 pub use system::Remote;
 use trap::Exception;
 
@@ -40,13 +42,11 @@ const MODE_RM_RESERVED: u32 = 1 << 3;
 pub struct Local {
     /// It waits for an interrupt.
     waiting: bool,
+    /// It waits to be started by another hart.
+    stopped: bool,
     /// STIP as the timer drives it.
     timer_line: u64,
 }
-
-/// What harts share beside memory.
-#[derive(Debug, Default)]
-pub struct Shared;
 
 impl Guest for Riscv64 {
     type Insn = Insn;
@@ -202,9 +202,13 @@ impl Guest for Riscv64 {
         timer::check(core);
         let lines = core.signals().lines.load(std::sync::atomic::Ordering::SeqCst);
         core.state.set_irq_lines(lines | core.local.timer_line);
+        if core.local.stopped {
+            return Pending::None;
+        }
         match trap::pending_interrupt(&core.state) {
             Some(cause) => {
                 core.local.waiting = false;
+                core.machine.shared.resumed(core.index);
                 trap::enter(&mut core.state, Exception { cause, tval: 0 });
                 Pending::Entered
             }
@@ -216,11 +220,17 @@ impl Guest for Riscv64 {
         system::remote(core, request);
     }
 
+    fn park(core: &mut Core<Self>) {
+        core.machine.shared.set_stopped(core.index, true);
+        core.local.stopped = true;
+    }
+
     fn halted(core: &mut Core<Self>) -> bool {
         if core.local.waiting && trap::wakes(&core.state) {
             core.local.waiting = false;
+            core.machine.shared.resumed(core.index);
         }
-        core.local.waiting
+        core.local.waiting || core.local.stopped
     }
 
     fn fp_rounding(h: &Hart) -> Option<u8> {

@@ -162,6 +162,13 @@ pub enum Remote {
         /// Address space; all if `None`.
         asid: Option<u16>,
     },
+    /// A stopped hart is to run.
+    Start {
+        /// Where.
+        pc: u64,
+        /// Its a1.
+        opaque: u64,
+    },
 }
 
 /// Pages fenced one by one at most; beyond that everything is forgotten.
@@ -174,6 +181,12 @@ pub(super) fn remote(core: &mut Core<Riscv64>, what: Remote) {
             core.signals().raise(request::INTERRUPT);
         }
         Remote::FenceI => core.stale = true,
+        Remote::Start { pc, opaque } => {
+            super::sbi::start(&mut core.state, pc, opaque);
+            core.local.stopped = false;
+            core.machine.shared.set_stopped(core.index, false);
+            core.signals().raise(request::INTERRUPT);
+        }
         Remote::Fence { range: Some((start, len)), .. } if len >> 12 < PAGES_ONE_BY_ONE => {
             let first = start & !0xfff;
             for page in 0..=(len.saturating_sub(1) + (start & 0xfff)) >> 12 {

@@ -2,5 +2,12 @@
 //!
 //! - `*.map`: the rows; `one-byte.map` explains the notation and lists the vendors' differences.
 //! - [`encode`]: the assembler of the JIT host.
+//! - [`decode`]: the decoder of the guest, giving an [`Insn`]; it prints itself in Intel syntax.
 
+mod decode;
+mod display;
 pub mod encode;
+mod insn;
+
+pub use decode::{DecodeError, Decoded, MAX_LEN, decode};
+pub use insn::{Code, Feature, Insn, Kind, Mem, Method, Op, Operand, ROWS, Rep, Row, Segment, Width};

@@ -1,0 +1,134 @@
+//! The software CPU as an accelerator: the `tcg` crate behind the traits.
+#![expect(unsafe_code, reason = "passes the owner's promise about mapped memory on to tcg")]
+
+use std::sync::Arc;
+
+use arch::state::Arch;
+use tcg::guest::Guest;
+use tcg::mmu::host::{HostMapping, HostRange};
+use tcg::vcpu::request;
+use tcg::{Config, Machine, Mode};
+
+use crate::{Accelerator, Error, Exit, HostMemory, Slot, TcgMode, Vcpu, Vm, VmConfig, Watch};
+
+/// Bytes of translated code kept at most: three million guest instructions.
+const CODE_BYTES: usize = 64 << 20;
+
+/// The software CPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tcg {
+    /// How code is executed.
+    pub mode: TcgMode,
+}
+
+impl<A: Guest> Accelerator<A> for Tcg {
+    fn name(&self) -> &'static str {
+        "tcg"
+    }
+
+    fn create_vm(&self, config: VmConfig) -> Result<Box<dyn Vm<A>>, Error> {
+        let mode = match self.mode {
+            TcgMode::Jit => Mode::Jit { threshold: Mode::DEFAULT_THRESHOLD },
+            TcgMode::Interpreter => Mode::Interpreter,
+        };
+        let machine = Machine::<A>::new(Config {
+            vcpus: config.vcpus,
+            mode,
+            code_bytes: CODE_BYTES,
+            io: config.io,
+            clock: config.clock,
+            firmware_calls: config.firmware_calls,
+        })?;
+        Ok(Box::new(TcgVm { machine }))
+    }
+}
+
+/// Memory of the VM's owner as tcg wants it.
+struct Mapped(Arc<dyn HostMemory>);
+
+// SAFETY: `HostMemory` promises exactly what `HostMapping` asks for, and the value is kept.
+unsafe impl HostMapping for Mapped {
+    fn as_ptr(&self) -> *mut u8 {
+        self.0.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+struct TcgVm<A: Guest> {
+    machine: Arc<Machine<A>>,
+}
+
+impl<A: Guest> Vm<A> for TcgVm<A> {
+    fn map(&self, slot: Slot) -> Result<(), Error> {
+        let host = HostRange::new(Arc::new(Mapped(slot.memory)));
+        let slot = tcg::mmu::ram::Slot { gpa: slot.gpa, host, readonly: slot.readonly };
+        Ok(self.machine.map(slot)?)
+    }
+
+    fn create_vcpu(
+        &self,
+        index: u32,
+        state: A::State,
+        parked: bool,
+    ) -> Result<Box<dyn Vcpu<A>>, Error> {
+        if index >= self.machine.vcpus() {
+            return Err(Error::Vcpu(index));
+        }
+        let vcpu = self.machine.vcpu(index, state, parked).ok_or(Error::Vcpu(index))?;
+        Ok(Box::new(TcgVcpu { vcpu }))
+    }
+
+    fn set_pin(&self, vcpu: u32, pin: u32, level: bool) {
+        self.machine.signals(vcpu).set_line(pin, level);
+    }
+
+    fn kick(&self, vcpu: u32) {
+        self.machine.signals(vcpu).raise(request::KICK);
+    }
+
+    fn alarm(&self, vcpu: u32) {
+        self.machine.signals(vcpu).raise(request::INTERRUPT);
+    }
+
+    fn written(&self, gpa: u64, len: usize) {
+        self.machine.written(gpa, len);
+    }
+
+    fn watch(&self) -> Option<&dyn Watch> {
+        Some(self)
+    }
+}
+
+impl<A: Guest> Watch for TcgVm<A> {
+    fn watch(&self, gpa: u64) -> Result<(), Error> {
+        if self.machine.watch(gpa) { Ok(()) } else { Err(Error::NoMemory(gpa)) }
+    }
+}
+
+struct TcgVcpu<A: Guest> {
+    vcpu: tcg::Vcpu<A>,
+}
+
+impl<A: Guest> Vcpu<A> for TcgVcpu<A>
+where
+    A: Arch,
+{
+    fn run(&mut self) -> Result<Exit, Error> {
+        Ok(match self.vcpu.run() {
+            tcg::Stop::Kicked => Exit::Kicked,
+            tcg::Stop::Crashed(what) => Exit::Crash(what),
+        })
+    }
+
+    fn state(&mut self) -> Result<A::State, Error> {
+        Ok(self.vcpu.core().state.clone())
+    }
+
+    fn set_state(&mut self, state: &A::State) -> Result<(), Error> {
+        self.vcpu.core().state = state.clone();
+        Ok(())
+    }
+}
