@@ -48,6 +48,10 @@ impl Bus {
     }
 
     /// Maps region `region` of `device` at `base`.
+    ///
+    /// # Panics
+    /// When the device has no such region, or the region does not fit below 2^64: a board that
+    /// asks for that is a defect of ours.
     pub fn map(
         &mut self,
         base: u64,
@@ -58,7 +62,8 @@ impl Bus {
             let d = lock(&device);
             (d.kind(), d.regions().get(usize::from(region)).copied().unwrap_or(0))
         };
-        let end = base.saturating_add(len);
+        assert!(len > 0, "{kind} has no region {region}");
+        let end = base.checked_add(len).expect("a region ends below 2^64");
         if let Some(old) = self.mappings.iter().find(|m| m.base < end && base < m.base + m.len) {
             return Err(Overlap { new: kind, base, len, old: old.kind });
         }

@@ -46,7 +46,9 @@ fn end(way: &str) {
         "CONT" => {
             set_attributes(stdin.as_fd().as_raw_fd(), &cooked_mode()).unwrap();
             signal_self("CONT");
+            let start = std::time::Instant::now();
             while modes(stdin.as_fd()) != raw {
+                assert!(start.elapsed().as_secs() < 10, "raw mode did not come back");
                 std::thread::yield_now();
             }
         }

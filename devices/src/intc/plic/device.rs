@@ -81,8 +81,11 @@ struct Inputs(Arc<Mutex<Core>>);
 impl IrqSink for Inputs {
     fn set(&self, pin: u32, level: bool) {
         let mut core = lock(&self.0);
+        // Only a rising level can notify anybody; a falling one retracts nothing.
         core.model.set_level(pin, level);
-        core.notify();
+        if level {
+            core.notify();
+        }
     }
 }
 

@@ -53,10 +53,10 @@ impl Model {
         let (word, bit) = locate(source);
         if level {
             self.level[word] |= bit;
+            self.forward();
         } else {
             self.level[word] &= !bit;
         }
-        self.forward();
     }
 
     /// Reads a register; claiming changes the state.

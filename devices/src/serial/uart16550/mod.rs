@@ -1,4 +1,4 @@
-//! The 16550A serial port, after the PC16550D datasheet [PC16550D].
+//! The 16550A serial port, after the datasheet of the PC16550D [PC16550D §8].
 //!
 //! Models the FIFOs of 16 bytes with their trigger levels, the interrupts by priority with their
 //! ways of being cleared, modem control and status, and loopback: what the drivers of Linux,
