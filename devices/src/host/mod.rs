@@ -2,4 +2,5 @@
 //! differ by host operating system.
 
 pub mod char;
+pub mod nat;
 pub mod terminal;

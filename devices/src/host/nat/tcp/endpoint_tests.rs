@@ -1,0 +1,1 @@
+//! The state machine against hand-made segments.
