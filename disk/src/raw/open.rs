@@ -22,7 +22,7 @@ impl RawImage {
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self, OpenError> {
         let host = |source| OpenError::Host { path: path.into(), source };
         check_kind(path)?;
-        let mut file =
+        let file =
             File::options().read(true).write(!options.readonly).open(path).map_err(|source| {
                 match source.kind() {
                     ErrorKind::NotFound => OpenError::Missing { path: path.into() },
@@ -35,6 +35,12 @@ impl RawImage {
                     _ => host(source),
                 }
             })?;
+        Self::from_file(file, path, options)
+    }
+
+    /// The same for a file that is open already, as the options say; `path` names it in errors.
+    pub fn from_file(mut file: File, path: &Path, options: OpenOptions) -> Result<Self, OpenError> {
+        let host = |source| OpenError::Host { path: path.into(), source };
         let locked = if options.readonly { file.try_lock_shared() } else { file.try_lock() };
         match locked {
             Ok(()) => {}

@@ -23,7 +23,9 @@ pub trait NetBackend: Send {
     /// before every wait, so the set may change.
     fn poll_fds(&self) -> Vec<(RawFd, i16)>;
 
-    /// Does the work that is due: timers, sockets that became ready. Called after every wait.
+    /// Does the work that is due: timers, sockets that became ready, answers to what was just
+    /// sent. Called once a turn, after the guest's frames were sent and before
+    /// [`NetBackend::receive`]. Never called while the guest has no driver for the card.
     /// Returns the milliseconds after which it wants to be called again even if no descriptor is
     /// ready; `None` if it has nothing timed.
     fn tick(&mut self) -> Option<u64>;
