@@ -51,8 +51,8 @@ pub const fn is_rounding(rm: u8) -> bool {
 /// the result for [`FpOp::FromInt`]. Integers come in `a` and go out as x-register values: 32-bit
 /// results, unsigned ones too, sign-extended. The second value is what is raised in `fflags`.
 ///
-/// `rm` is a static or the dynamic rounding mode, 0 to 4 (see [`is_rounding`]); it means nothing
-/// to operations that do not round.
+/// `rm` is a static or the dynamic rounding mode, 0 to 4 (see [`is_rounding`]); reserved ones are
+/// taken as 0. It means nothing to operations that do not round.
 pub fn execute(op: FpOp, fmt: Fmt, rm: u8, a: u64, b: u64, c: u64) -> (u64, u8) {
     let operand = match op {
         FpOp::FromInt(_) => a,
@@ -94,9 +94,9 @@ pub const fn inject_sign(how: Sgn, fmt: Fmt, a: u64, b: u64) -> u64 {
     boxed(fmt, result)
 }
 
-/// The rounding mode of an instruction `[Unpriv §20.2]`. Reserved encodings do not get here.
+/// The rounding mode of an instruction `[Unpriv §20.2]`. Reserved ones get here from `frm` with
+/// operations that do not round.
 fn rounding(rm: u8) -> Rounding {
-    debug_assert!(is_rounding(rm), "rounding mode {rm} makes an instruction illegal");
     match rm {
         1 => Rounding::TowardZero,
         2 => Rounding::Down,

@@ -1,4 +1,4 @@
-use super::{boxed, compute, execute, inject_sign, unbox};
+use super::{boxed, compute, execute, inject_sign, is_rounding, unbox};
 use crate::builder::{FCond, Fmt, Fp2, Fp3, FpOp, IntTy, Sgn};
 
 const RNE: u8 = 0;
@@ -59,6 +59,9 @@ fn rounding_modes_have_their_numbers() {
     let integer = |rm, value| execute(FpOp::ToInt(IntTy::I64), Fmt::D, rm, d(value), 0, 0);
     assert_eq!([RNE, RTZ, RDN, RUP, RMM].map(|rm| integer(rm, 2.5).0), [2, 2, 2, 3, 3]);
     assert_eq!(integer(RMM, -0.5), (u64::MAX, NX));
+    // A guest can leave a reserved mode in frm and compare.
+    assert!(!is_rounding(7) && is_rounding(RMM));
+    assert_eq!(execute(FpOp::Cmp(FCond::Lt), Fmt::D, 7, d(1.0), d(2.0), 0), (1, 0));
 }
 
 #[test]
