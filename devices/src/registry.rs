@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::device::Device;
 use crate::dma::{Dma, Memory};
 use crate::testing::{TestClock, TestIrq};
-use crate::{intc, power, rtc, serial};
+use crate::{intc, power, rtc, serial, virtio};
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +46,10 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "uart16550", about: "16550A serial port", specimen: serial::uart16550::specimen },
     Kind { name: "goldfish-rtc", about: "Goldfish real-time clock", specimen: rtc::goldfish::specimen },
     Kind { name: "finisher", about: "SiFive test finisher (power-off, reset)", specimen: power::finisher::specimen },
+    Kind { name: "virtio-blk", about: "virtio block device", specimen: virtio::blk::specimen },
+    Kind { name: "virtio-net", about: "virtio network card", specimen: virtio::net::specimen },
+    Kind { name: "virtio-rng", about: "virtio entropy source", specimen: virtio::rng::specimen },
+    Kind { name: "virtio-console", about: "virtio console", specimen: virtio::console::specimen },
 ];
 
 /// The kind called `name`.

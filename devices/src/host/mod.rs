@@ -3,4 +3,5 @@
 
 pub mod char;
 pub mod nat;
+pub mod tap;
 pub mod terminal;

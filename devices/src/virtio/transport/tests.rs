@@ -232,7 +232,7 @@ fn queues_outside_of_memory_or_of_bad_shape_need_a_reset() {
         Ring { avail: u64::MAX - 1, ..good },
         Ring { used: end - 8, ..good },
         Ring { used: good.used + 2, ..good },
-        Ring { used: u64::MAX & !3, ..good },
+        Ring { used: !3, ..good },
         Ring { size: 0, ..good },
         Ring { size: 3, ..good },
         Ring { size: 128, ..good },
