@@ -1,7 +1,10 @@
 //! RISC-V, 64 bits: the specifications of 2024, one hart of the RVA22-like profile that
 //! stock Linux distributions are built for.
 
+pub mod board;
+pub mod boot;
 pub mod csr;
+pub mod fdt;
 pub mod fields;
 pub mod model;
 pub mod state;
