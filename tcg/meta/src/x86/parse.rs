@@ -101,15 +101,19 @@ fn parse_line(
         };
         let mut l = None;
         let mut both = both;
+        let mut avx2 = both;
         for attribute in extra.split_whitespace().chain(attributes.iter().copied()) {
             match attribute {
                 "L0" => l = Some(VexL::Zero),
                 "L1" => l = Some(VexL::One),
                 "mmx" => both = false,
+                "avx1" => avx2 = false,
+                "avx2" => avx2 = true,
                 _ => parse_attribute(attribute, &mut row, pos)?,
             }
         }
         parse_opcode(opcode, *add, &mut row)?;
+        row.wide_integer = avx2;
         finish(row, l, both, rows)?;
     }
     Ok(())
@@ -121,7 +125,6 @@ fn finish(mut row: Row, l: Option<VexL>, both: bool, rows: &mut Vec<Row>) -> Res
         let mut vex = row.clone();
         vex.vex = true;
         vex.feature = Some("AVX".into());
-        vex.wide_integer = true;
         vex.mnemonic.insert(0, 'v');
         rows.push(with_length(vex, l)?);
         row.operands.retain(|op| !op.is('H'));
@@ -178,13 +181,7 @@ fn parse_opcode(text: &str, add: u8, row: &mut Row) -> Result<(), Error> {
         [b'.', b'.', ..] => {}
         _ => return Err(bad("neither /digit, :modrm, +r, +cc nor a range")),
     }
-    let mask = match row.low {
-        Low::Opcode => 0,
-        Low::Register => 7,
-        Low::Condition => 15,
-    };
-    // 90+r and 90 share a slot; the register's bits of the written opcode must be zero.
-    if byte & mask != 0 {
+    if byte & (row.low.count() - 1) != 0 {
         return Err(bad("the low bits are not the opcode's"));
     }
     row.opcode = byte + add;

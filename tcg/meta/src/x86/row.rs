@@ -56,6 +56,17 @@ pub enum Low {
     Condition,
 }
 
+impl Low {
+    /// Number of opcodes.
+    pub fn count(self) -> u8 {
+        match self {
+            Low::Opcode => 1,
+            Low::Register => 8,
+            Low::Condition => 16,
+        }
+    }
+}
+
 /// What a row asks of VEX.L.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VexL {

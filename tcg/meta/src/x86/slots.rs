@@ -1,6 +1,6 @@
 //! Which rows an opcode may be, in the order in which a decoder must try them.
 
-use super::row::{Low, Map, Modrm, Prefix, Row, VexL};
+use super::row::{Map, Modrm, Prefix, Row, VexL};
 use crate::error::Error;
 
 /// Opcode maps of a decoder: four plain ones and, behind them, the three of VEX.
@@ -97,20 +97,16 @@ pub(super) struct Slot {
 pub(super) fn slots(rows: &[Row]) -> Result<Vec<Slot>, Error> {
     let mut slots = vec![Slot::default(); MAPS * 256];
     for (index, row) in rows.iter().enumerate() {
-        let count = match row.low {
-            Low::Opcode => 1,
-            Low::Register => 8,
-            Low::Condition => 16,
-        };
-        for low in 0..count {
-            let slot = &mut slots[map_index(row) * 256 + usize::from(row.opcode) + low];
+        for low in 0..row.low.count() {
+            let slot = &mut slots[map_index(row) * 256 + usize::from(row.opcode | low)];
             insert(slot, index, rows)?;
         }
     }
     Ok(slots)
 }
 
-fn map_index(row: &Row) -> usize {
+/// Index of the row's map among [`MAPS`].
+pub(super) fn map_index(row: &Row) -> usize {
     let map = match row.map {
         Map::OneByte => 0,
         Map::M0f => 1,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::row::{Low, Operand, Row, VexL};
-use super::slots::{MAPS, Select, slots};
+use super::row::{Low, Modrm, Operand, Row, VexL};
+use super::slots::{MAPS, Select, map_index, slots};
 use crate::error::Error;
 
 const OPERANDS: usize = 4;
@@ -77,7 +77,9 @@ fn literal(row: &Row) -> Result<String, Error> {
     if row.operands.len() > OPERANDS {
         return Err(row.pos.error("four operands are the most"));
     }
-    let mut codes: Vec<String> = row.operands.iter().map(code).collect();
+    // N0 says that ModRM.rm is a register of no meaning.
+    let mut codes: Vec<String> =
+        row.operands.iter().filter(|op| op.kind != "0").map(code).collect();
     codes.resize(OPERANDS, "Code::NONE".into());
     let operands: Vec<String> = row.operands.iter().map(Operand::text).collect();
     let s = Select::of(row);
@@ -86,7 +88,8 @@ fn literal(row: &Row) -> Result<String, Error> {
     Ok(format!(
         "Row {{ op: Op::{}, text: {:?}, section: {:?}, feature: Feature::{narrow}, \
          wide_feature: Feature::{wide}, codes: [{}], select: Select {{ prefix: {}, w: {}, l: {}, \
-         mode: {}, reg: {:#x}, rm: {:#x}, size: {}, rex_b: {} }}, flags: {} }}",
+         mode: {}, reg: {:#x}, rm: {:#x}, size: {}, rex_b: {} }}, flags: {}, map: {}, \
+         opcode: {:#04x}, low: {}, modrm: {} }}",
         camel(&row.mnemonic),
         format!("{} {}", row.mnemonic, operands.join(",")).trim(),
         row.section,
@@ -100,6 +103,10 @@ fn literal(row: &Row) -> Result<String, Error> {
         s.size,
         s.rex_b,
         flags(row),
+        map_index(row),
+        row.opcode,
+        row.low.count() - 1,
+        row.modrm != Modrm::Absent,
     ))
 }
 
@@ -133,7 +140,7 @@ fn code(op: &Operand) -> String {
         return format!("Code::fixed(Method::{name})");
     };
     let kind = match op.kind.as_str() {
-        "" | "0" => "None",
+        "" => "None",
         "/2" => "Half",
         "/4" => "Quarter",
         "/8" => "Eighth",
@@ -147,7 +154,7 @@ fn opcodes(rows: &[Row], out: &mut String) -> Result<(), Error> {
     let slots = slots(rows)?;
     let mut order: Vec<usize> = Vec::new();
     writeln!(out, "/// Rows of each opcode, by map and opcode.").expect("writing to a string");
-    writeln!(out, "pub(super) static SLOTS: [[Slot; 256]; {MAPS}] = [")
+    writeln!(out, "pub(crate) static SLOTS: [[Slot; 256]; {MAPS}] = [")
         .expect("writing to a string");
     for map in slots.chunks(256) {
         out.push_str("[\n");
@@ -164,7 +171,7 @@ fn opcodes(rows: &[Row], out: &mut String) -> Result<(), Error> {
         }
         out.push_str("],\n");
     }
-    writeln!(out, "];\n\n/// Rows in the order of [`SLOTS`].\npub(super) static ORDER: [u16; {}] = {order:?};", order.len())
+    writeln!(out, "];\n\n/// Rows in the order of [`SLOTS`].\npub(crate) static ORDER: [u16; {}] = {order:?};", order.len())
         .expect("writing to a string");
     Ok(())
 }

@@ -33,6 +33,8 @@ const FP4_UNARY: &[Part] = &[
 ];
 const FPS_UNARY: &[Part] = &[(0, "ps", "Vps,Wps", "np ?SSE"), (0, "ss", "Vss,Hss,Wss", "f3 ?SSE")];
 const MMX: &[Part] = &[(0, "", "Pq,Qq", "np mmx ?MMX"), (0, "", "Vx,Hx,Wx", "66 ?SSE2")];
+const MMX_SSE: &[Part] = &[(0, "", "Pq,Qq", "np mmx ?SSE"), (0, "", "Vx,Hx,Wx", "66 ?SSE2")];
+const MMX_SSE2: &[Part] = &[(0, "", "Pq,Qq", "np mmx ?SSE2"), (0, "", "Vx,Hx,Wx", "66 ?SSE2")];
 const MMX_DWORD: &[Part] = &[(0, "", "Pq,Qd", "np mmx ?MMX"), (0, "", "Vx,Hx,Wx", "66 ?SSE2")];
 const MMX_SHIFT: &[Part] = &[(0, "", "Pq,Qq", "np mmx ?MMX"), (0, "", "Vx,Hx,Wdq", "66 ?SSE2")];
 const MMX_SSSE3: &[Part] = &[(0, "", "Pq,Qq", "np mmx ?SSSE3"), (0, "", "Vx,Hx,Wx", "66 ?SSSE3")];
@@ -52,6 +54,8 @@ pub(super) fn parts(name: &str) -> Option<&'static [Part]> {
         "@fp4u" => FP4_UNARY,
         "@fpsu" => FPS_UNARY,
         "@mmx" => MMX,
+        "@mmxe" => MMX_SSE,
+        "@mmx2" => MMX_SSE2,
         "@mmxd" => MMX_DWORD,
         "@mmxs" => MMX_SHIFT,
         "@mmx3" => MMX_SSSE3,

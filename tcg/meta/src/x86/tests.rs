@@ -1,6 +1,6 @@
 use super::parse::parse;
 use super::row::{Modrm, Prefix, Row, VexL};
-use super::{forms, rows};
+use super::{forms, lowering, rows, slots};
 use std::path::Path;
 
 const HEAD: &str = "[0f \"Test\" SDM-2§2]\n";
@@ -58,6 +58,30 @@ fn two_rows_of_one_form_are_refused() {
     let rows = parse("test.map", &text).expect("valid rows");
     let error = forms::rust(&rows).expect_err("the second is no alias").to_string();
     assert!(error.starts_with("test.map:3: IMUL_GV_EV is also the form of test.map:2"));
+}
+
+#[test]
+fn of_two_rows_that_overlap_the_narrower_comes_first() {
+    let text = format!("{HEAD}bc bsf Gv,Ev scan\nbc tzcnt Gv,Ev count f3\nbc bsf M scan");
+    let rows = parse("test.map", &text).expect("valid rows");
+    let slots = slots::slots(&rows[..2]).expect("one inside the other");
+    assert_eq!(slots[256 + 0xbc].rows, [1, 0]);
+    let error = slots::slots(&rows).expect_err("neither inside").to_string();
+    assert!(error.starts_with("test.map:4: overlaps the row at test.map:3"));
+    let text = format!("{HEAD}77 emms - emms\n77 emms Ev emms");
+    let rows = parse("test.map", &text).expect("valid rows");
+    assert!(slots::slots(&rows).expect_err("mixed").to_string().contains("all or none"));
+}
+
+#[test]
+fn rows_with_one_meaning_share_an_arm() {
+    let text = format!(
+        "{HEAD}bc bsf Gv,Ev scan(Forward)\nbd bsr Gv,Ev scan(Reverse)\n0b ud2 - no\nb9 ud1 Gv,Ev no"
+    );
+    let rows = parse("test.map", &text).expect("valid rows");
+    let rust = lowering::rust(&rows);
+    assert!(rust.contains("0 => scan(b, at, insn, Forward),"));
+    assert!(rust.contains("2 | 3 => no(b, at, insn),"));
 }
 
 #[test]

@@ -197,7 +197,8 @@ impl<'a> Decoder<'a> {
     /// The first row of the slot that accepts what was read.
     fn select(&self, slot: Slot) -> Result<(u16, &'static Row)> {
         let start = usize::from(slot.start);
-        let (w, l, rex_b) = (1 << u8::from(self.rex_w()), 1 << u8::from(self.l), 1 + (self.rex & 1));
+        let (w, l, rex_b) =
+            (1 << u8::from(self.rex_w()), 1 << u8::from(self.l), 1 + (self.rex & 1));
         let register = self.modrm >= 0xc0;
         let (mode, reg) = (1 << u8::from(register), 1 << (self.modrm >> 3 & 7));
         let rm: u8 = if register { 1 << (self.modrm & 7) } else { 0xff };
@@ -348,11 +349,8 @@ impl<'a> Decoder<'a> {
                 Operand::Rel
             }
             Method::O => {
-                mem.disp = if self.addr32 {
-                    i64::from(self.number(4)? as u32)
-                } else {
-                    self.number(8)?
-                };
+                mem.disp =
+                    if self.addr32 { i64::from(self.number(4)? as u32) } else { self.number(8)? };
                 Operand::Mem(bytes(kind, width, false))
             }
             Method::X => {
@@ -476,7 +474,13 @@ fn bytes(kind: Kind, width: Width, wide: bool) -> u8 {
         Kind::Half => vector / 2,
         Kind::Quarter => vector / 4,
         Kind::Eighth => vector / 8,
-        Kind::Dup => if wide { 32 } else { 8 },
+        Kind::Dup => {
+            if wide {
+                32
+            } else {
+                8
+            }
+        }
     }
 }
 

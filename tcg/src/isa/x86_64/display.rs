@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::insn::{Insn, Mem, Method, Operand, Rep, Segment, Width, flag};
+use super::insn::{Insn, Mem, Method, Op, Operand, Rep, Segment, Width, flag};
 
 const CONDITIONS: [&str; 16] =
     ["o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g"];
@@ -18,6 +18,7 @@ impl Display for Insn {
             return string(self, f);
         }
         match row.flags & flag::CONDITION {
+            0 if self.op() == Op::Jrcxz && self.mem.addr32 => f.write_str("jecxz")?,
             0 => Display::fmt(&self.op(), f)?,
             _ => write!(f, "{}{}", self.op(), CONDITIONS[usize::from(self.cc & 15)])?,
         }

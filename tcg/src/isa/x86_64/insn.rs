@@ -182,6 +182,14 @@ pub struct Row {
     pub codes: [Code; 4],
     pub(super) select: Select,
     pub(super) flags: u16,
+    /// First index of [`SLOTS`].
+    pub(super) map: u8,
+    /// Opcode, without the bits of `low`.
+    pub(super) opcode: u8,
+    /// Bits of the opcode that are an operand.
+    pub(super) low: u8,
+    /// A ModRM byte follows the opcode.
+    pub(super) modrm: bool,
 }
 
 impl Row {
