@@ -29,8 +29,8 @@ impl Turn {
 ///
 /// The transport calls it under a lock, from a vCPU's thread for configuration and life cycle
 /// and from the device's worker for [`VirtioDevice::process`]. It owns its queues between
-/// `start_queue` and `stop_queue`, has no thread, and `process` never waits for anything but the
-/// disk.
+/// `start_queue` and `stop_queue`, has no thread, and `process` never waits for anything but a
+/// disk or a terminal to take its data.
 pub trait VirtioDevice: Send {
     /// The name of the model, as in the registry (`"virtio-blk"`).
     fn kind(&self) -> &'static str;

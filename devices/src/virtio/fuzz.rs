@@ -266,3 +266,51 @@ fn rng_survives_random_drivers() {
 fn console_survives_random_drivers() {
     both_seeds(console);
 }
+
+/// A worker on its own thread, and a vCPU that configures, resets, saves and feeds the device
+/// meanwhile.
+fn race(make: fn() -> Box<dyn VirtioDevice>) {
+    let mut random = Random::new(7);
+    let mut driver = Driver::started(make(), 0);
+    let spare = driver.mmio.worker().unwrap();
+    let worker = std::mem::replace(&mut driver.worker, spare);
+    let stop = worker.stop_handle();
+    let thread = std::thread::spawn(move || worker.run());
+    let queues = driver.rings.len() as u64;
+    for _ in 0..20_000 {
+        let queue = random.below(queues) as usize;
+        match random.below(100) {
+            0..60 => {
+                offer_chain(&mut driver, &mut random, queue);
+                driver.write(reg::QUEUE_NOTIFY, queue as u32);
+            }
+            60..70 => scribble(&driver, &mut random, queue),
+            70..80 => {
+                let offset = random.below(REGION_LEN / 4) * 4;
+                driver.write(offset, edge(&mut random) as u32);
+            }
+            80..90 => {
+                driver.config(random.below(64), 4);
+            }
+            90..94 => {
+                let state = driver.mmio.save();
+                driver.mmio.restore(&state).unwrap();
+            }
+            _ => driver.start(random.pick(&[0, 1 << 29])),
+        }
+    }
+    driver.start(0);
+    stop.stop();
+    driver.worker = thread.join().unwrap().unwrap();
+    // The device that came back is whole.
+    driver.offer(0, &[Desc { addr: DATA, len: 512, flags: WRITE, next: 0 }]);
+    driver.turn();
+    assert!(!driver.needs_reset());
+}
+
+#[test]
+fn workers_and_vcpus_may_race() {
+    for make in [blk, net, rng, console] {
+        race(make);
+    }
+}

@@ -5,7 +5,9 @@ use std::io;
 use disk::{Buf, BufMut, Image, SECTOR};
 use vm_memory::bitmap::Bitmap;
 
-use super::spec::{HEADER_LEN, RANGE_LEN, RANGES_MAX, Status, UNMAP, request};
+use super::spec::{
+    DISCARD_MAX, HEADER_LEN, RANGE_LEN, RANGES_MAX, Status, UNMAP, ZEROES_MAX, request,
+};
 use crate::dma::Memory;
 use crate::virtio::queue::Chain;
 
@@ -97,13 +99,15 @@ impl Context<'_> {
         if !len.is_multiple_of(RANGE_LEN as u64) || count == 0 || count > RANGES_MAX.into() {
             return Status::IoErr;
         }
+        let count_max = if zeroes { ZEROES_MAX } else { DISCARD_MAX };
         let mut ranges = [(0, 0, false); RANGES_MAX as usize];
         let ranges = &mut ranges[..count as usize];
         for (index, range) in ranges.iter_mut().enumerate() {
             let mut raw = [0; RANGE_LEN];
             chain.readable().read(memory, (HEADER_LEN + index * RANGE_LEN) as u64, &mut raw);
             let [sector @ .., c0, c1, c2, c3, f0, f1, f2, f3] = raw;
-            let len = u64::from(u32::from_le_bytes([c0, c1, c2, c3])) * SECTOR;
+            let count = u32::from_le_bytes([c0, c1, c2, c3]);
+            let len = u64::from(count) * SECTOR;
             let flags = u32::from_le_bytes([f0, f1, f2, f3]);
             // [VIRTIO-1.3 §5.2.6.2]: unknown flags, and "unmap" on a discard, are unsupported.
             if flags & !UNMAP != 0 || (flags != 0 && !zeroes) {
@@ -112,7 +116,7 @@ impl Context<'_> {
             let offset = u64::from_le_bytes(sector).checked_mul(SECTOR);
             let end = offset.and_then(|offset| offset.checked_add(len));
             match (offset, end) {
-                (Some(offset), Some(end)) if end <= self.image.size() => {
+                (Some(offset), Some(end)) if end <= self.image.size() && count <= count_max => {
                     *range = (offset, len, flags & UNMAP != 0);
                 }
                 _ => return Status::IoErr,

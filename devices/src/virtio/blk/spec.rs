@@ -55,9 +55,9 @@ const SIZE_MAX: u32 = 4 << 20;
 /// Ranges in one discard or write-zeroes request.
 pub(super) const RANGES_MAX: u32 = 32;
 /// Sectors in one range to discard; 2 GiB.
-const DISCARD_MAX: u32 = 4 << 20;
+pub(super) const DISCARD_MAX: u32 = 4 << 20;
 /// Sectors in one range of zeros; 64 MiB, because a file system may make us write them.
-const ZEROES_MAX: u32 = 128 << 10;
+pub(super) const ZEROES_MAX: u32 = 128 << 10;
 /// The unit of discarding, in sectors: what most file systems can free.
 const DISCARD_ALIGN: u32 = 8;
 /// log2 of the logical blocks in a physical one: 4 KiB.

@@ -19,8 +19,12 @@ struct Recorder {
 
 impl Recorder {
     fn new(readonly: bool) -> Arc<Self> {
+        Self::sized(readonly, SIZE)
+    }
+
+    fn sized(readonly: bool, size: u64) -> Arc<Self> {
         let file = TempFile::new().unwrap().into_file();
-        file.set_len(SIZE).unwrap();
+        file.set_len(size).unwrap();
         let options = OpenOptions { readonly };
         let raw = RawImage::from_file(file, "test".as_ref(), options).unwrap();
         Arc::new(Self { raw, calls: Mutex::default() })
@@ -250,6 +254,21 @@ fn ranges_that_are_wrong_change_nothing() {
     }
     assert_eq!(disk.request(request::DISCARD, 0, &[readable(BODY, 15)]), Status::IoErr);
     assert!(disk.image.calls().is_empty());
+}
+
+#[test]
+fn ranges_have_the_largest_length_that_was_announced() {
+    let mut disk = Disk::on(Recorder::sized(false, 4 << 30), 0);
+    for (kind, at, call) in
+        [(request::DISCARD, 36, "discard"), (request::WRITE_ZEROES, 48, "unmap")]
+    {
+        let most = disk.driver.config(at, 4) as u32;
+        let flags = u32::from(kind == request::WRITE_ZEROES);
+        assert_eq!(disk.ranges(kind, &[(0, most + 1, flags)]), Status::IoErr);
+        assert!(disk.image.calls().is_empty());
+        assert_eq!(disk.ranges(kind, &[(0, most, flags)]), Status::Ok);
+        assert_eq!(disk.image.calls(), [call]);
+    }
 }
 
 #[test]
