@@ -179,6 +179,9 @@ fn errors_say_what_the_file_is_and_what_was_expected() {
     let mut narrow = elf(243);
     narrow[4] = 1;
     says(&narrow, Isa::Riscv64, &["of 32 bits"]);
+    let mut swollen = elf(243);
+    swollen[64 + 40] = 63;
+    says(&swollen, Isa::Riscv64, &["larger than its memory"]);
     let mut big = riscv_image();
     big[24] = 1;
     says(&big, Isa::Riscv64, &["big-endian"]);

@@ -99,13 +99,30 @@ fn every_level_of_every_mode() {
     }
 }
 
+/// Memory in which each entry of each table is this one.
+struct Everywhere(u64);
+
+impl PhysMem for Everywhere {
+    fn read_pte(&self, _gpa: u64) -> Option<u64> {
+        Some(self.0)
+    }
+
+    fn cas_pte(&self, _gpa: u64, _old: u64, _new: u64) -> Option<bool> {
+        None
+    }
+}
+
 #[test]
 fn addresses_must_be_sign_extended() {
+    let tables = Everywhere(pte(0, RWX | USED));
     for (mode, levels) in LEVELS {
         let h = hart(mode);
         let top = 12 + 9 * levels;
-        for va in [1 << top, 1 << (top - 1), !0 >> 1, !(1 << (top - 1))] {
-            let outcome = walk(&h, va, Access::Store, PRV_S, &Tables::default());
+        for va in [0, (1 << (top - 1)) - 1, !0 << (top - 1), !0] {
+            assert!(walk(&h, va, Access::Store, PRV_S, &tables).is_ok(), "{va:#x}");
+        }
+        for va in [1 << top, 1 << (top - 1), 1 << 63, !0 >> 1, !(1 << (top - 1))] {
+            let outcome = walk(&h, va, Access::Store, PRV_S, &tables);
             assert_eq!(cause(outcome), CAUSE_STORE_PAGE, "{va:#x}");
         }
     }

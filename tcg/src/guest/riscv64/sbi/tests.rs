@@ -139,6 +139,7 @@ fn remote_fences() {
         ([1, 0, 0, 0, 9], "range: None, asid: None"),
         ([1, 0, 0x1000, u64::MAX, 9], "range: None, asid: None"),
         ([1, 0, 0x1000, 0x2000, 9], "range: Some((4096, 8192)), asid: None"),
+        ([1, 0, 0x1000, 0, 9], "range: Some((4096, 0)), asid: None"),
     ] {
         assert_eq!(ok(EXT_RFENCE, 1, &args).1, [format!("Translations {{ {expected} }} 1")]);
     }
