@@ -1,6 +1,6 @@
 //! Control and status registers: which exist, who may touch them, what a write makes of a value.
 //!
-//! `sysregs.table` has a row for each; [`rules`] has what a row cannot say. A write returns what
+//! `sysregs.table` has a row for each; `rules` has what a row cannot say. A write returns what
 //! the engine must look at again ([`CsrEffect`]). `[Priv §2]`, `[Unpriv §7]`.
 
 mod rules;
@@ -139,7 +139,7 @@ pub fn write(
 /// visible, but is not written back as if software had set it `[Priv §3.1.9]`.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`fn@write`].
 pub fn modify(
     h: &mut Hart,
     num: u16,
