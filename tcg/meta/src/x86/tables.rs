@@ -121,10 +121,14 @@ fn flags(row: &Row) -> String {
         (row.operand('H').is_some() || row.operand('B').is_some(), "flag::VVVV"),
         (row.low == Low::Condition, "flag::CONDITION"),
         (row.mod_ignored(), "flag::MOD_IGNORED"),
-        (row.alias, "flag::ALIAS"),
+        (row.operands.iter().any(|op| op.kind != "0" && uses_rm(op)), "flag::RM"),
     ];
     let set: Vec<&str> = list.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
     if set.is_empty() { "0".into() } else { set.join(" | ") }
+}
+
+fn uses_rm(op: &Operand) -> bool {
+    op.method.is_some_and(|method| "EMNQRUW".contains(method))
 }
 
 fn code(op: &Operand) -> String {

@@ -80,6 +80,7 @@ fn rows_with_one_meaning_share_an_arm() {
     );
     let rows = parse("test.map", &text).expect("valid rows");
     let rust = lowering::rust(&rows);
+    assert!(rust.contains("0..=3 => lower_0(b, at, insn),"));
     assert!(rust.contains("0 => scan(b, at, insn, Forward),"));
     assert!(rust.contains("2 | 3 => no(b, at, insn),"));
 }

@@ -107,13 +107,21 @@ impl<'a> Decoder<'a> {
     }
 
     /// A little-endian signed number of 1, 2, 4 or 8 bytes.
-    fn number(&mut self, count: u32) -> Result<i64> {
-        let mut value = 0;
-        for shift in 0..count {
-            value |= u64::from(self.byte()?) << (8 * shift);
-        }
-        let unused = 64 - 8 * count;
-        Ok((value << unused) as i64 >> unused)
+    #[inline]
+    fn number(&mut self, count: usize) -> Result<i64> {
+        let end = self.at + count;
+        let Some(bytes) = self.bytes.get(self.at..end.min(MAX_LEN)) else {
+            return Err(DecodeError::Truncated);
+        };
+        let value = match *bytes {
+            [a] if count == 1 => i64::from(a as i8),
+            [a, b] if count == 2 => i64::from(i16::from_le_bytes([a, b])),
+            [a, b, c, d] if count == 4 => i64::from(i32::from_le_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => return Err(DecodeError::TooLong),
+        };
+        self.at = end;
+        Ok(value)
     }
 
     /// Reads up to the opcode: its map and itself. [SDM-2A §2.1.1, §2.2.1]
@@ -255,8 +263,7 @@ impl<'a> Decoder<'a> {
             rep: if row.select.prefix & 0xc == 0xc { self.rep } else { Rep::None },
             cc: if row.flags & flag::CONDITION != 0 { self.opcode & 15 } else { 0 },
         };
-        let slot_has_modrm = row.codes.iter().any(|code| uses_rm(code.method));
-        if slot_has_modrm && !self.register_form(row) {
+        if row.flags & flag::RM != 0 && !self.register_form(row) {
             self.memory(&mut insn.mem)?;
         }
         for (operand, &code) in insn.operands.iter_mut().zip(&row.codes) {
@@ -419,13 +426,6 @@ fn size_bit(width: Width) -> u8 {
         Width::Q => 4,
         Width::B | Width::D => 2,
     }
-}
-
-fn uses_rm(method: Method) -> bool {
-    matches!(
-        method,
-        Method::E | Method::M | Method::N | Method::Q | Method::R | Method::U | Method::W
-    )
 }
 
 fn fixed_operand(method: Method, width: Width, rm: u8) -> Operand {

@@ -161,8 +161,8 @@ pub(super) mod flag {
     pub(crate) const CONDITION: u16 = 1 << 7;
     /// ModRM.rm is a register whatever ModRM.mod says.
     pub(crate) const MOD_IGNORED: u16 = 1 << 8;
-    /// Not in the assembler.
-    pub(crate) const ALIAS: u16 = 1 << 9;
+    /// ModRM.rm is an operand.
+    pub(crate) const RM: u16 = 1 << 9;
 }
 
 /// One row of the maps.
