@@ -20,7 +20,9 @@ pub struct Isa {
 }
 
 /// All of them.
-pub const ISAS: &[Isa] = &[Isa {
+pub const ISAS: &[Isa] = &[RISCV64, AARCH64];
+
+const RISCV64: Isa = Isa {
     name: "riscv64",
     guest: "Riscv64",
     inline: &["I", "C"],
@@ -28,7 +30,14 @@ pub const ISAS: &[Isa] = &[Isa {
         "formats", "i", "zicsr", "zifencei", "m", "a", "f", "d", "c", "zba", "zbb", "zbs",
         "zicond", "priv",
     ],
-}];
+};
+
+const AARCH64: Isa = Isa {
+    name: "aarch64",
+    guest: "Aarch64",
+    inline: &["A64"],
+    files: &["formats", "dp_imm", "dp_reg", "branch", "ldst"],
+};
 
 impl Isa {
     /// The instruction set called `name`.

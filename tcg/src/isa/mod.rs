@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod golden;
+
+pub mod aarch64;
 pub mod pattern;
 pub mod riscv64;
 pub mod x86_64;

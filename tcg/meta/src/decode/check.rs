@@ -45,6 +45,7 @@ struct Template {
     set: usize,
     values: Vec<Option<Value>>,
     conditions: Vec<(MemberCondition, usize)>,
+    unlike: Vec<String>,
 }
 
 /// A condition on a member.
@@ -116,7 +117,9 @@ impl State {
         if guards.iter().any(|g| g.is_empty() || g.contains(|c: char| !c.is_alphanumeric())) {
             return Err(format!("`{guard}` is not a guard"));
         }
-        unique(self.table.sections.iter().map(|s| &s.name), &guard, "section")?;
+        if self.table.sections.iter().any(|s| s.name == guard && s.title == title) {
+            return Err(format!("a second section `{guard}` of this title"));
+        }
         self.section = Some(self.table.sections.len());
         self.table.sections.push(Section { name: guard, guards, title, spec });
         Ok(())
@@ -144,7 +147,8 @@ impl State {
                 let set = self.table.sets.iter().position(|s| s.name == *name);
                 let set = set.ok_or(format!("argument set `&{name}` is not defined"))?;
                 let values = vec![None; self.table.sets[set].members.len()];
-                Template { pattern: String::new(), set, values, conditions: Vec::new() }
+                let (conditions, unlike) = (Vec::new(), Vec::new());
+                Template { pattern: String::new(), set, values, conditions, unlike }
             }
             (None, None) if body.values.is_empty() && body.conditions.is_empty() => {
                 return Ok(None);
@@ -166,6 +170,10 @@ impl State {
                 Condition::Not(name, value) => (MemberCondition::Not(*value), name),
                 Condition::Holds(function, name) => {
                     (MemberCondition::Holds(function.clone()), name)
+                }
+                Condition::Unlike(pattern) => {
+                    template.unlike.push(pattern.clone());
+                    continue;
                 }
             };
             template.conditions.push((condition, self.member(template.set, name)?));
@@ -266,6 +274,10 @@ impl State {
                     .predicates
                     .push(Predicate { function: function.clone(), field: field.clone() }),
             }
+        }
+        for pattern in &template.unlike {
+            let Pattern { mask, bits, .. } = Pattern::new(row.width, pattern)?;
+            row.excluded.push(Excluded { mask, bits });
         }
         row.format = Some(self.intern(template.set, values, name));
         Ok(covered)

@@ -15,8 +15,8 @@
 //!
 //! In a pattern `0` and `1` are fixed, `.` belongs to a field, `-` is ignored by the decoder and
 //! zero from the encoder. A member's value is `name=%field`, `name=constant`, or `%field` where
-//! both have one name. `?name!=value` and `?predicate(name)` (a function of `fields`) exclude
-//! values, in a format or a row. A guard may be `A&B`. In assembly text `{name}` prints a member
+//! both have one name. `?name!=value`, `?predicate(name)` (a function of `fields`) and `?!pattern`
+//! exclude words, in a format or a row. A guard may be `A&B`. In assembly text `{name}` prints a member
 //! as its kind says, `{f:name,name}` calls `fmt::f` with members. The lowering `f(x)` is called as
 //! `f(b, at, a, x)`, `a` being the arguments (left out if there are none).
 

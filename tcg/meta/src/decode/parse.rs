@@ -61,6 +61,8 @@ pub(super) enum Condition {
     Not(String, i64),
     /// `?function(name)`
     Holds(String, String),
+    /// `?!pattern`
+    Unlike(String),
 }
 
 /// The items of a file, with their places.
@@ -147,7 +149,9 @@ fn section(words: &[String]) -> Result<Item, String> {
     if guard.is_empty() {
         return Err(SHAPE.into());
     }
-    if !spec.contains('§') {
+    let said =
+        spec.contains('§') || spec.split_once(' ').is_some_and(|(_, section)| !section.is_empty());
+    if !said {
         return Err(
             "the section does not say where the specification describes it (Doc§1.2)".into()
         );
@@ -234,12 +238,15 @@ fn set_once<T>(slot: &mut Option<T>, value: T, what: &str) -> Result<(), String>
 }
 
 fn condition(word: &str) -> Result<Condition, String> {
+    if let Some(pattern) = word.strip_prefix('!') {
+        return Ok(Condition::Unlike(pattern.into()));
+    }
     if let Some((name, value)) = word.split_once("!=") {
         return Ok(Condition::Not(ident(name)?, number(value)?));
     }
     match call(word)? {
         (function, Some(argument)) => Ok(Condition::Holds(function, ident(&argument)?)),
-        _ => Err(format!("`?{word}` is neither ?name!=value nor ?predicate(name)")),
+        _ => Err(format!("`?{word}` is not ?name!=value, ?predicate(name) or ?!pattern")),
     }
 }
 

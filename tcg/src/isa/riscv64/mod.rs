@@ -14,6 +14,7 @@ mod fmt;
     clippy::unnecessary_cast,
     clippy::identity_op,
     clippy::too_many_lines,
+    unused_parens,
     reason = "generated: uniform code rather than the shortest"
 )]
 mod table {
