@@ -33,7 +33,7 @@ impl Ext {
     /// The A extension of old: all atomics.
     pub const A: Ext = Ext::ZALRSC.with(Ext::ZAAMO);
 
-    /// What a hart that runs only user mode has of privileged instructions: none.
+    /// The instructions of privileged modes; user programs are decoded without them.
     pub const PRIVILEGED: Ext = Ext::MACHINE.with(Ext::SUPERVISOR).with(Ext::SVINVAL);
 
     /// The extension called `name`, whatever the case of its letters.
