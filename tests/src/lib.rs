@@ -1,5 +1,10 @@
-//! What the integration tests and the benchmarks share: where things are in the repository.
+//! What the integration tests and the benchmarks share: where things are in the repository, the
+//! guests that `./x guest` fetches, and machines that run in a child process.
 
+mod guest;
+mod machine;
 mod repository;
 
-pub use repository::{root, tracked_files};
+pub use guest::{Guest, guest};
+pub use machine::{CpuTime, Line, Machine, MachineError};
+pub use repository::{polyvisor, root, tracked_files};

@@ -31,3 +31,27 @@ pub fn tracked_files() -> Vec<PathBuf> {
     assert!(files.len() > 10, "git lists only {files:?}");
     files
 }
+
+/// The `polyvisor` binary, built with optimisation from this repository if it is not; the one
+/// that the environment variable `POLYVISOR` names otherwise.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn polyvisor() -> PathBuf {
+    if let Some(named) = std::env::var_os("POLYVISOR") {
+        return PathBuf::from(named);
+    }
+    // This program is TARGET/PROFILE/bench or TARGET/PROFILE/deps/test.
+    let exe = std::env::current_exe().expect("a program knows its own path");
+    let folder = exe.parent().expect("a program is in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    let target = profile.and_then(Path::parent).expect("cargo's folders").to_owned();
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--release", "--package", "cli", "--target-dir"])
+        .arg(&target)
+        .current_dir(root())
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "cargo could not build polyvisor");
+    target.join("release/polyvisor")
+}
