@@ -9,6 +9,7 @@ mod cache;
 pub mod guest;
 mod host;
 mod interp;
+pub mod ir;
 pub mod isa;
 mod jit;
 pub mod machine;

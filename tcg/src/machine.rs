@@ -22,6 +22,9 @@ pub enum Mode {
     },
     /// Interpreted always.
     Interpreter,
+    /// Every instruction is turned into its list of operations, and that is executed: slow, the
+    /// judge of the other two.
+    Eval,
 }
 
 impl Mode {
@@ -52,6 +55,8 @@ pub struct Machine<G: Guest> {
     pub(crate) cache: Cache<G>,
     /// Runs of a block before it is translated; `u32::MAX` never.
     pub(crate) threshold: u32,
+    /// [`Mode::Eval`].
+    pub(crate) eval: bool,
     /// What the vCPUs reach outside themselves.
     pub io: Arc<dyn GuestIo>,
     /// Guest time.
@@ -67,7 +72,7 @@ impl<G: Guest> Machine<G> {
     pub fn new(config: Config) -> Result<Arc<Self>, NativeError> {
         let (native, threshold) = match config.mode {
             Mode::Jit { threshold } => (Native::new(config.code_bytes)?, threshold),
-            Mode::Interpreter => (None, u32::MAX),
+            Mode::Interpreter | Mode::Eval => (None, u32::MAX),
         };
         let threshold = if native.is_some() { threshold } else { u32::MAX };
         Ok(Arc::new(Self {
@@ -75,6 +80,7 @@ impl<G: Guest> Machine<G> {
             ram: Ram::default(),
             cache: Cache::new(native),
             threshold,
+            eval: config.mode == Mode::Eval,
             io: config.io,
             clock: config.clock,
             firmware_calls: config.firmware_calls,

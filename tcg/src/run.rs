@@ -202,7 +202,7 @@ impl<G: Guest> Core<G> {
         let Some(native) = &machine.cache.native else {
             return 0;
         };
-        let code = native.compile(&machine, block);
+        let code = native.compile(&machine.cache, block);
         if code != 0 {
             if let Some(table) = self.jumps.get_mut(&self.fetch_space) {
                 table.enter(block);

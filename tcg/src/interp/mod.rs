@@ -8,6 +8,7 @@ pub(crate) use direct::Direct;
 use crate::builder::{At, Flow};
 use crate::cache::{Block, Body};
 use crate::guest::Guest;
+use crate::ir;
 use crate::vcpu::Core;
 
 /// How the run of a block ended.
@@ -21,6 +22,11 @@ pub(crate) enum Ended {
 
 /// Runs a block to its end, or to the exception that it raised (already entered).
 pub(crate) fn run<G: Guest>(core: &mut Core<G>, block: &Block<G>) -> Ended {
+    if core.machine.eval { run_by::<G, true>(core, block) } else { run_by::<G, false>(core, block) }
+}
+
+/// `EVAL`: instructions are executed by way of their lists ([`crate::ir`]).
+fn run_by<G: Guest, const EVAL: bool>(core: &mut Core<G>, block: &Block<G>) -> Ended {
     let (pc, mode) = (block.key.pc, block.key.mode);
     let insns = match &block.body {
         Body::Insns(insns) => insns,
@@ -32,7 +38,12 @@ pub(crate) fn run<G: Guest>(core: &mut Core<G>, block: &Block<G>) -> Ended {
     };
     for i in insns {
         let at = At { pc: pc.wrapping_add(u64::from(i.offset)), len: i.len };
-        let next = match G::lower(&mut Direct::new(core, at), at, i.insn, mode) {
+        let flow = if EVAL {
+            ir::eval(core, at, i.insn, mode)
+        } else {
+            G::lower(&mut Direct::new(core, at), at, i.insn, mode)
+        };
+        let next = match flow {
             Ok(Flow::Next) => {
                 if core.stale {
                     fields::write::<G>(&mut core.state, G::PC, at.next());

@@ -255,7 +255,7 @@ impl Guest for Riscv64 {
             Rm::Dynamic => h.frm as u8,
             Rm::Static(rm) => rm,
         };
-        let (v, flags) = fp::execute(op, fmt, rm, args[0], args[1], args[2]);
+        let (v, flags) = fp::compute(op, fmt, rm, args[0], args[1], args[2]);
         h.fflags |= u64::from(flags);
         v
     }

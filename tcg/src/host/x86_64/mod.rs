@@ -1,24 +1,212 @@
-//! temporary
-use crate::cache::Block;
-use crate::guest::Guest;
-use crate::jit::{Exit, cell::CoreRef};
-use crate::machine::Machine;
+//! x86-64 as a host: translates blocks to machine code, and runs it.
+
+mod asm;
+mod builder;
+mod calls;
+mod emit;
+mod flags;
+mod flow;
+mod fp_table;
+mod layout;
+mod memory;
+mod regs;
+mod stubs;
+mod value;
+mod wide;
+
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::Arc;
-pub(crate) struct Native<G>(PhantomData<fn(G)>);
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::NativeError;
+use crate::builder::At;
+use crate::cache::{Block, Body};
+use crate::guest::Guest;
+use crate::interp::fields;
+use crate::jit::codebuf::CodeBuf;
+use crate::jit::{Exit, Row, Rows};
+use crate::jit::cell::CoreRef;
+use crate::vcpu::Core;
+use asm::{Asm, Form, Mem, Q, Rm, form};
+use emit::Emit;
+use regs::*;
+use stubs::Stubs;
+
+/// The pinned guest integer registers: index, host register, guest register.
+fn pins<G: Guest>() -> impl Iterator<Item = (usize, Reg, u8)> {
+    PINS.iter().zip(G::INT.pins).enumerate().map(|(at, (&host, &guest))| (at, host, guest))
+}
+
+fn vec_form<G: Guest>(load: bool) -> Form {
+    match (G::FP.stride, load) {
+        (8, true) => form::MOVSD_VX_WX,
+        (8, false) => form::MOVSD_WX_VX,
+        (_, true) => form::MOVUPS_VX_WX,
+        (_, false) => form::MOVUPS_WX_VX,
+    }
+}
+
+/// Loads a vector register whole.
+fn load_vec<G: Guest>(asm: &mut Asm, to: Reg, m: Mem) {
+    vec_form::<G>(true).rm(asm, Q, to, Rm::Mem(m));
+}
+
+/// Stores a vector register whole.
+fn store_vec<G: Guest>(asm: &mut Asm, from: Reg, m: Mem) {
+    vec_form::<G>(false).rm(asm, Q, from, Rm::Mem(m));
+}
+
+/// Bytes in front of a block's entry: what a dead block does.
+const DEAD_BYTES: usize = 32;
+/// Bytes at a block's entry that are replaced when it dies.
+const ENTRY_BYTES: usize = 5;
+/// Part of the buffer for slow paths.
+const COLD_PART: usize = 2;
+/// More than any block's code.
+const BLOCK_ROOM: usize = 64 << 10;
+
+struct Space<G: Guest> {
+    /// Where the next block's code goes.
+    hot: usize,
+    /// Where the next block's slow paths go.
+    cold: usize,
+    /// Blocks by the offset of their code and of their slow paths.
+    blocks: BTreeMap<usize, Arc<Block<G>>>,
+}
+
+/// The translator and its code.
+pub(crate) struct Native<G: Guest> {
+    buf: CodeBuf,
+    stubs: Stubs,
+    cold_start: usize,
+    space: Mutex<Space<G>>,
+    guest: PhantomData<fn(G)>,
+}
+
 impl<G: Guest> Native<G> {
-    pub(crate) fn new(_: usize) -> Result<Option<Self>, super::NativeError> {
-        Ok(None)
+    /// `None` if this CPU lacks instructions that translated code uses.
+    pub(crate) fn new(code_bytes: usize) -> Result<Option<Self>, NativeError> {
+        if !usable() {
+            return Ok(None);
+        }
+        let buf = CodeBuf::new(code_bytes)?;
+        let (code, stubs) = stubs::write::<G>();
+        buf.write(0, &code);
+        let cold_start = buf.len() / COLD_PART;
+        let space = Space {
+            hot: code.len().next_multiple_of(64),
+            cold: cold_start,
+            blocks: BTreeMap::new(),
+        };
+        Ok(Some(Self { buf, stubs, cold_start, space: Mutex::new(space), guest: PhantomData }))
     }
+
+    fn space(&self) -> MutexGuard<'_, Space<G>> {
+        self.space.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The code that looks up an address that is not in the jump table.
     pub(crate) fn miss_code(&self) -> u64 {
-        0
+        self.buf.exec_address(self.stubs.jump)
     }
-    pub(crate) fn kill(&self, _: u64) {}
-    pub(crate) fn enter(&self, _: &mut CoreRef<G>, _: u64) -> Exit {
-        Exit::Jump
+
+    /// Makes the code at `code` leave at its first instruction.
+    pub(crate) fn kill(&self, code: u64) {
+        let entry = self.buf.offset_of(code);
+        let rel = -((DEAD_BYTES + ENTRY_BYTES) as i32);
+        let mut bytes = self.buf.read64(entry).to_le_bytes();
+        bytes[0] = 0xe9;
+        bytes[1..ENTRY_BYTES].copy_from_slice(&rel.to_le_bytes());
+        self.buf.patch64(entry, u64::from_le_bytes(bytes));
     }
-    pub(crate) fn chain(&self, _: u64, _: u64) {}
-    pub(crate) fn compile(&self, _: &Machine<G>, _: &Arc<Block<G>>) -> u64 {
-        0
+
+    /// Makes the jump whose displacement is at `site` go to `code`.
+    pub(crate) fn chain(&self, site: u64, code: u64) {
+        let rel = code.wrapping_sub(site + 4) as u32;
+        self.buf.patch32(self.buf.offset_of(site), rel);
     }
+
+    /// Runs translated code until it leaves.
+    pub(crate) fn enter(&self, core: &mut CoreRef<G>, code: u64) -> Exit {
+        let enter = self.buf.exec_address(self.stubs.enter);
+        let exit = Exit::from_code(calls::run(enter, core, code));
+        if exit == Exit::Exception {
+            self.recover(core.get());
+        }
+        exit
+    }
+
+    /// An exception came from inside a block: brings the state up to date.
+    fn recover(&self, core: &mut Core<G>) {
+        let at = self.buf.offset_of(core.hot.exit[1]);
+        let space = self.space();
+        let block = space.blocks.range(..=at).next_back().map(|(_, block)| block.clone());
+        drop(space);
+        let row = block.as_ref().and_then(|b| {
+            let row = b.rows.get()?.find(at as u32)?;
+            Some((b.key.pc.wrapping_add(u64::from(row.pc)), *row))
+        });
+        let (pc, row) = row.expect("every call into the slow path has its row");
+        fields::write::<G>(&mut core.state, G::PC, pc);
+        for (local, &r) in row.int.iter().enumerate().filter(|(_, r)| **r != 0xff) {
+            let offset = G::INT.offset + usize::from(r) * G::INT.stride;
+            let value = core.hot.saved[usize::from(LOCALS[local])];
+            fields::write::<G>(&mut core.state, offset, value);
+        }
+    }
+
+    /// Translates a block; gives its entry, or 0 if there is no room.
+    pub(crate) fn compile(&self, cache: &crate::cache::Cache<G>, block: &Arc<Block<G>>) -> u64 {
+        let Body::Insns(insns) = &block.body else {
+            return 0;
+        };
+        let mut space = self.space();
+        if block.code() != 0 {
+            return block.code();
+        }
+        let hot = space.hot.next_multiple_of(16);
+        let cold = space.cold.next_multiple_of(4);
+        if hot + BLOCK_ROOM > self.cold_start || cold + BLOCK_ROOM > self.buf.len() {
+            return 0;
+        }
+        let base = self.buf.exec_address(hot);
+        let cold_base = self.buf.exec_address(cold);
+        let mut e = Emit::<G>::new(&self.buf, &self.stubs, base, cold_base, block.key.pc);
+        e.entry();
+        for (n, i) in insns.iter().enumerate() {
+            let at = At { pc: block.key.pc.wrapping_add(u64::from(i.offset)), len: i.len };
+            e.begin(at);
+            let flow = match G::lower(&mut e, at, i.insn, block.key.mode) {
+                Ok(flow) => flow,
+                Err(never) => match never {},
+            };
+            if e.end_insn(flow, n + 1 == insns.len()) {
+                break;
+            }
+        }
+        if e.asm.pos() > BLOCK_ROOM || e.cold.pos() > BLOCK_ROOM {
+            return 0;
+        }
+        self.buf.write(hot, &e.asm.code);
+        self.buf.write(cold, &e.cold.code);
+        space.hot = hot + e.asm.pos();
+        space.cold = cold + e.cold.pos();
+        let mut rows: Vec<Row> = e.rows;
+        rows.sort_unstable_by_key(|r| r.host);
+        let _ = block.rows.set(Rows { rows: rows.into(), vec: Box::default() });
+        space.blocks.insert(hot, block.clone());
+        space.blocks.insert(cold, block.clone());
+        let entry = base + DEAD_BYTES as u64;
+        cache.set_code(block, entry);
+        entry
+    }
+}
+
+/// Whether the CPU has what translated code uses: BMI1, BMI2, LZCNT, POPCNT, FMA.
+fn usable() -> bool {
+    std::arch::is_x86_feature_detected!("bmi1")
+        && std::arch::is_x86_feature_detected!("bmi2")
+        && std::arch::is_x86_feature_detected!("lzcnt")
+        && std::arch::is_x86_feature_detected!("popcnt")
+        && std::arch::is_x86_feature_detected!("fma")
 }

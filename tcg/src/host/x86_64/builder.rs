@@ -1,0 +1,300 @@
+//! The emitter as a [`Builder`].
+
+use super::asm::{self, Alu, D, Q, cc, form};
+use super::emit::{Emit, Node, V};
+use super::regs::*;
+use super::{fp_table, layout};
+use crate::builder::*;
+use crate::guest::{Guest, Helper, Touches};
+
+/// Nothing can go wrong while translating.
+pub(super) enum Never {}
+
+const BOX: u64 = 0xffff_ffff_0000_0000;
+const CANONICAL_NAN_S: u64 = 0x7fc0_0000;
+
+impl<G: Guest> Emit<'_, G> {
+    /// A floating-point operation in software.
+    fn fp_soft(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: &[V]) -> V {
+        for (slot, &v) in args.iter().enumerate() {
+            self.to_spill(v, slot);
+        }
+        self.asm.mov_imm(RAX, fp_table::number(op, fmt, rm));
+        let stub = self.stubs.fp;
+        self.call_stub(stub);
+        self.result_from(RAX)
+    }
+
+    fn fp_field(r: u8) -> usize {
+        G::FP.offset + usize::from(r) * G::FP.stride
+    }
+}
+
+impl<G: Guest> Builder<G> for Emit<'_, G> {
+    type V = V;
+    type F = V;
+    type Trap = Never;
+
+    fn imm(&mut self, value: u64) -> V {
+        self.push(Node::Imm(value))
+    }
+
+    fn get(&mut self, r: u8) -> V {
+        if let Some(&(_, v)) = self.sets.iter().rev().find(|s| s.0 == r) {
+            return v;
+        }
+        self.push(Node::Reg(r))
+    }
+
+    fn set(&mut self, r: u8, v: V) {
+        self.sets.retain(|s| s.0 != r);
+        self.sets.push((r, v));
+    }
+
+    fn field(&mut self, field: usize) -> V {
+        self.push(Node::Field(field))
+    }
+
+    fn set_field(&mut self, field: usize, v: V) {
+        let place = layout::field(field);
+        match self.node(v) {
+            Node::Imm(x) if i32::try_from(x as i64).is_ok() => {
+                self.asm.store_imm(Q, place, x as i32);
+            }
+            Node::Bin(op @ (Bin::Or | Bin::And | Bin::Xor | Bin::Add), Width::W64, a, b)
+                if self.node(a) == Node::Field(field)
+                    && matches!(self.node(b), Node::Imm(x) if i32::try_from(x as i64).is_ok()) =>
+            {
+                let Node::Imm(x) = self.node(b) else { return };
+                let alu = match op {
+                    Bin::Or => Alu::Or,
+                    Bin::And => Alu::And,
+                    Bin::Xor => Alu::Xor,
+                    _ => Alu::Add,
+                };
+                self.asm.alu_imm(alu, Q, asm::Rm::Mem(place), x as i32);
+            }
+            _ => {
+                let from = self.operand(v);
+                self.asm.store(Q, from, place);
+            }
+        }
+        self.release();
+    }
+
+    fn share(&mut self, v: V) -> V {
+        if !matches!(self.node(v), Node::Reg(_)) {
+            self.materialize(v);
+        }
+        v
+    }
+
+    fn bin(&mut self, op: Bin, w: Width, a: V, b: V) -> V {
+        self.binary(op, w, a, b)
+    }
+
+    fn un(&mut self, op: Un, w: Width, a: V) -> V {
+        self.unary(op, w, a)
+    }
+
+    fn cmp(&mut self, c: Cond, w: Width, a: V, b: V) -> V {
+        if let (Node::Imm(x), Node::Imm(y)) = (self.node(a), self.node(b)) {
+            return self.push(Node::Imm(u64::from(crate::ops::cmp(c, w, x, y))));
+        }
+        self.push(Node::Cmp(c, w, a, b))
+    }
+
+    fn select(&mut self, c: V, a: V, b: V) -> V {
+        if let Node::Imm(c) = self.node(c) {
+            return if c != 0 { a } else { b };
+        }
+        self.push(Node::Select(c, a, b))
+    }
+
+    fn load(&mut self, va: V, m: MemOp) -> Result<V, Never> {
+        Ok(self.load_value(va, m))
+    }
+
+    fn store(&mut self, va: V, v: V, m: MemOp) -> Result<(), Never> {
+        self.store_value(va, v, m);
+        Ok(())
+    }
+
+    fn rmw(&mut self, op: Rmw, va: V, v: V, m: MemOp) -> Result<V, Never> {
+        Ok(self.rmw_value(op, va, v, m))
+    }
+
+    fn cas(&mut self, va: V, old: V, new: V, m: MemOp) -> Result<V, Never> {
+        Ok(self.cas_value(va, old, new, m))
+    }
+
+    /// The host orders everything but stores before later loads.
+    fn fence(&mut self, f: Fence) {
+        if f == Fence::Full {
+            form::MFENCE.n(&mut self.asm);
+        }
+    }
+
+    fn when(
+        &mut self,
+        c: V,
+        f: impl FnOnce(&mut Self) -> Result<(), Never>,
+    ) -> Result<(), Never> {
+        self.commit(&[c]);
+        self.flush();
+        let code = self.truth(c);
+        self.release();
+        let before = self.locals;
+        self.last = None;
+        let over = self.asm.jcc_near(code ^ 1);
+        f(self)?;
+        self.commit(&[]);
+        self.flush();
+        self.asm.bind_near(over);
+        self.last = None;
+        // What both ways agree on stays.
+        for (now, then) in self.locals.iter_mut().zip(before) {
+            if now.guest != then.guest {
+                *now = Default::default();
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, h: &'static Helper<G>, args: &[V]) -> Result<V, Never> {
+        for (slot, &v) in args.iter().enumerate() {
+            self.to_spill(v, slot);
+        }
+        let all = h.touches == Touches::Registers;
+        if all {
+            self.commit(&[]);
+            self.flush();
+            self.asm.mov_imm(RAX, self.at.pc);
+            self.asm.store(Q, RAX, layout::field(G::PC));
+        }
+        self.asm.mov_imm(RAX, std::ptr::from_ref(h) as u64);
+        let stub = if all { self.stubs.call_registers } else { self.stubs.call_fields };
+        self.call_stub(stub);
+        let back = self.here();
+        self.row(back);
+        if all {
+            self.forget_locals();
+        }
+        Ok(self.result_from(RAX))
+    }
+
+    fn flags(&mut self, op: FlagOp, w: Width, a: V, b: V, r: V) {
+        // The image, from the interpreter's own formula.
+        let image = self.flags_image(op, w, a, b, r);
+        self.set_field(G::FLAGS, image);
+    }
+
+    fn flag(&mut self, c: FlagCond) -> V {
+        let image = self.field(G::FLAGS);
+        self.to_spill(image, 1);
+        self.asm.mov_imm(RAX, c as u64);
+        self.asm.store(Q, RAX, layout::spill::<G>(0));
+        self.asm.mov_imm(RAX, super::calls::soft_flag as *const () as u64);
+        let stub = self.stubs.pure;
+        self.call_stub(stub);
+        self.result_from(RAX)
+    }
+
+    fn fget(&mut self, r: u8, fmt: Fmt) -> V {
+        let raw = self.push(Node::Field(Self::fp_field(r)));
+        if fmt == Fmt::D {
+            return raw;
+        }
+        if !G::NAN_BOXED {
+            return self.unary(Un::Zext32, Width::W64, raw);
+        }
+        let to = self.temp();
+        self.asm.load(Q, to, layout::vec::<G>(r));
+        self.asm.mov(Q, RAX, to);
+        form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
+        self.asm.mov(D, to, to);
+        self.asm.alu_imm(Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
+        let boxed = self.asm.jcc_short(cc::E);
+        self.asm.mov_imm(to, CANONICAL_NAN_S);
+        self.asm.bind(boxed);
+        self.release();
+        self.push(Node::Host(to))
+    }
+
+    fn fset(&mut self, r: u8, fmt: Fmt, v: V) {
+        let v = if fmt == Fmt::S && G::NAN_BOXED {
+            let upper = self.imm(BOX);
+            self.binary(Bin::Or, Width::W64, v, upper)
+        } else {
+            v
+        };
+        self.set_field(Self::fp_field(r), v);
+        let zero = self.imm(0);
+        for upper in (8..G::FP.stride).step_by(8) {
+            self.set_field(Self::fp_field(r) + upper, zero);
+        }
+    }
+
+    fn fload(&mut self, va: V, fmt: Fmt) -> Result<V, Never> {
+        Ok(self.load_value(va, if fmt == Fmt::S { MemOp::LWU } else { MemOp::LD }))
+    }
+
+    fn fstore(&mut self, va: V, v: V, fmt: Fmt) -> Result<(), Never> {
+        self.store_value(va, v, if fmt == Fmt::S { MemOp::SW } else { MemOp::SD });
+        Ok(())
+    }
+
+    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: V, b: V) -> V {
+        self.fp_soft(FpOp::Two(op), fmt, rm, &[a, b])
+    }
+
+    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: V, b: V, c: V) -> V {
+        self.fp_soft(FpOp::Three(op), fmt, rm, &[a, b, c])
+    }
+
+    fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: V) -> V {
+        self.fp_soft(FpOp::Sqrt, fmt, rm, &[a])
+    }
+
+    fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: V, b: V) -> V {
+        let bit = self.imm(if fmt == Fmt::S { 1 << 31 } else { 1 << 63 });
+        let rest = self.imm(if fmt == Fmt::S { (1 << 31) - 1 } else { (1 << 63) - 1 });
+        let w = Width::W64;
+        let sign = match s {
+            Sgn::Copy => b,
+            Sgn::Neg => self.un(Un::Not, w, b),
+            Sgn::Xor => self.bin(Bin::Xor, w, a, b),
+        };
+        let sign = self.bin(Bin::And, w, sign, bit);
+        let magnitude = self.bin(Bin::And, w, a, rest);
+        self.bin(Bin::Or, w, magnitude, sign)
+    }
+
+    fn fcmp(&mut self, c: FCond, fmt: Fmt, a: V, b: V) -> V {
+        self.fp_soft(FpOp::Cmp(c), fmt, Rm::Dynamic, &[a, b])
+    }
+
+    fn fcvt_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: V) -> V {
+        self.fp_soft(FpOp::ToInt(to), fmt, rm, &[a])
+    }
+
+    fn fcvt_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: V) -> V {
+        self.fp_soft(FpOp::FromInt(from), fmt, rm, &[a])
+    }
+
+    fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: V) -> V {
+        self.fp_soft(FpOp::To(to), from, rm, &[a])
+    }
+
+    fn fclass(&mut self, fmt: Fmt, a: V) -> V {
+        self.fp_soft(FpOp::Class, fmt, Rm::Dynamic, &[a])
+    }
+
+    fn fbits(&mut self, fmt: Fmt, a: V) -> V {
+        if fmt == Fmt::S { self.unary(Un::Zext32, Width::W64, a) } else { a }
+    }
+
+    fn fraw(&mut self, fmt: Fmt, a: V) -> V {
+        self.fbits(fmt, a)
+    }
+}

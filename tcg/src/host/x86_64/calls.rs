@@ -1,0 +1,218 @@
+//! The border between translated code and Rust: entering translated code, and the functions that
+//! it calls.
+#![expect(unsafe_code, reason = "enters generated code, and is called from it with raw pointers")]
+
+use super::fp_table;
+use crate::builder::{Bin, FlagCond, FlagOp, MemOp, Rmw, Un, Width};
+use crate::guest::{Guest, Helper};
+use crate::jit::cell::CoreRef;
+use crate::mmu::access::extend;
+use crate::ops;
+use crate::vcpu::Core;
+
+/// What translated code gets from a call: a value in rax, and in rdx whether an exception was
+/// raised (it is in [`Core::raised`] then).
+#[repr(C)]
+pub(super) struct Answer {
+    value: u64,
+    failed: u64,
+}
+
+fn answer<G: Guest>(core: &mut Core<G>, result: Result<u64, G::Exception>) -> Answer {
+    match result {
+        Ok(value) => Answer { value, failed: 0 },
+        Err(e) => {
+            core.raised = Some(e);
+            Answer { value: 0, failed: 1 }
+        }
+    }
+}
+
+/// Runs the code at `code` until it exits; gives the number of the exit. `enter` is the entry
+/// stub of the translator that made `code`.
+pub(super) fn run<G: Guest>(enter: u64, core: &mut CoreRef<G>, code: u64) -> u64 {
+    // SAFETY: `Native` calls this with addresses inside its own code buffer: of its entry stub,
+    // which is code for this signature, and of a block's entry.
+    let enter: extern "sysv64" fn(*mut Core<G>, u64) -> u64 =
+        unsafe { std::mem::transmute(enter as *const ()) };
+    enter(core.address(), code)
+}
+
+/// Loads `1 << size` bytes, zero-extended.
+pub(super) extern "sysv64" fn load<G: Guest>(core: *mut Core<G>, va: u64, size: u64) -> Answer {
+    // SAFETY: translated code passes the core that it was entered with, which `enter`'s caller
+    // lends to it, and uses nothing of it during the call.
+    let core = unsafe { &mut *core };
+    let result = core.load(va, size as u8);
+    answer(core, result)
+}
+
+/// Stores the low `1 << size` bytes of `value`.
+pub(super) extern "sysv64" fn store<G: Guest>(
+    core: *mut Core<G>,
+    va: u64,
+    size: u64,
+    value: u64,
+) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    let result = core.store(va, value, size as u8);
+    answer(core, result.map(|()| 0))
+}
+
+/// The operations of [`rmw`] by number; 9 is compare and exchange with the value in the first
+/// spill slot.
+const RMW: [Rmw; 9] = [
+    Rmw::Swap,
+    Rmw::Add,
+    Rmw::Xor,
+    Rmw::And,
+    Rmw::Or,
+    Rmw::Min,
+    Rmw::Max,
+    Rmw::Minu,
+    Rmw::Maxu,
+];
+
+/// Number of a read-modify-write for [`rmw`]; `None`: compare and exchange.
+pub(super) fn rmw_number(op: Option<Rmw>, m: MemOp) -> u32 {
+    let number = op.and_then(|op| RMW.iter().position(|&o| o == op)).unwrap_or(RMW.len());
+    number as u32 | u32::from(m.size) << 8 | u32::from(m.signed) << 12
+}
+
+/// Atomic operation `what` ([`rmw_number`]).
+pub(super) extern "sysv64" fn rmw<G: Guest>(
+    core: *mut Core<G>,
+    va: u64,
+    what: u64,
+    value: u64,
+) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    let m = MemOp { size: (what >> 8 & 3) as u8, signed: what >> 12 & 1 != 0, aligned: true };
+    let result = match RMW.get((what & 0xff) as usize) {
+        Some(&op) => core.rmw(op, va, value, m),
+        None => core.cas(va, core.hot.spill[0], value, m),
+    };
+    answer(core, result.map(|old| extend(old, m)))
+}
+
+/// Runs a helper on the arguments in the spill slots.
+pub(super) extern "sysv64" fn helper<G: Guest>(
+    core: *mut Core<G>,
+    helper: &'static Helper<G>,
+) -> Answer {
+    // SAFETY: as in `load`; the pointer to the helper was made from a static reference.
+    let core = unsafe { &mut *core };
+    core.raise_fp_flags();
+    let args = [core.hot.spill[0], core.hot.spill[1], core.hot.spill[2]];
+    let result = (helper.run)(core, args);
+    core.sync_fp_control();
+    core.sync_spaces();
+    answer(core, result)
+}
+
+/// A floating-point operation in software: `what` is its number in [`fp_table`].
+pub(super) extern "sysv64" fn fp<G: Guest>(core: *mut Core<G>, what: u64) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    let (op, fmt, rm) = fp_table::get(what);
+    let args = [core.hot.spill[0], core.hot.spill[1], core.hot.spill[2]];
+    Answer { value: G::fp(&mut core.state, op, fmt, rm, args), failed: 0 }
+}
+
+/// Misaligned atomic access: raises the guest's exception.
+pub(super) extern "sysv64" fn load_aligned<G: Guest>(
+    core: *mut Core<G>,
+    va: u64,
+    size: u64,
+) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    let result = core.load_op(va, MemOp::new(size as u8, false).aligned());
+    answer(core, result)
+}
+
+/// Calls the pure function at `function` on the spill slots.
+pub(super) extern "sysv64" fn pure<G: Guest>(core: *mut Core<G>, function: u64) -> Answer {
+    // SAFETY: as in `load`; `function` was made from a function of this type.
+    let (core, function) = unsafe {
+        (&mut *core, std::mem::transmute::<*const (), fn([u64; 4]) -> u64>(function as *const ()))
+    };
+    let [a, b, c, d, ..] = core.hot.spill;
+    Answer { value: function([a, b, c, d]), failed: 0 }
+}
+
+const WIDTHS: [Width; 4] = [Width::W8, Width::W16, Width::W32, Width::W64];
+
+/// An operation that the host has no instruction for: number and width, a, b.
+pub(super) fn soft_binary([what, a, b, _]: [u64; 4]) -> u64 {
+    const OPS: [Bin; 17] = [
+        Bin::Add,
+        Bin::Sub,
+        Bin::And,
+        Bin::Or,
+        Bin::Xor,
+        Bin::Shl,
+        Bin::Shr,
+        Bin::Sar,
+        Bin::Ror,
+        Bin::Rol,
+        Bin::Mul,
+        Bin::MulHighS,
+        Bin::MulHighU,
+        Bin::DivS,
+        Bin::DivU,
+        Bin::RemS,
+        Bin::RemU,
+    ];
+    let op = OPS[what as usize & 0xff];
+    debug_assert_eq!(op as u64, what & 0xff);
+    ops::bin(op, WIDTHS[(what >> 8) as usize], a, b)
+}
+
+/// An operation that the host has no instruction for: number and width, a.
+pub(super) fn soft_unary([what, a, ..]: [u64; 4]) -> u64 {
+    const OPS: [Un; 8] = [
+        Un::Not,
+        Un::Neg,
+        Un::Clz,
+        Un::Ctz,
+        Un::Popcnt,
+        Un::Bswap,
+        Un::Rbit,
+        Un::OrcB,
+    ];
+    let op = OPS[what as usize & 0xff];
+    debug_assert_eq!(op as u64, what & 0xff);
+    ops::un(op, WIDTHS[(what >> 8) as usize], a)
+}
+
+/// The flags image of an operation: number and width, a, b, result.
+pub(super) fn soft_flags([what, a, b, r]: [u64; 4]) -> u64 {
+    const OPS: [FlagOp; 3] = [FlagOp::Add, FlagOp::Sub, FlagOp::Logic];
+    ops::flags_of(OPS[what as usize & 0xff], WIDTHS[(what >> 8) as usize], a, b, r)
+}
+
+/// Whether condition `number` holds for a flags image.
+pub(super) fn soft_flag([number, image, ..]: [u64; 4]) -> u64 {
+    const CONDS: [FlagCond; 16] = [
+        FlagCond::Overflow,
+        FlagCond::NoOverflow,
+        FlagCond::Carry,
+        FlagCond::NoCarry,
+        FlagCond::Zero,
+        FlagCond::NonZero,
+        FlagCond::BelowEq,
+        FlagCond::Above,
+        FlagCond::Sign,
+        FlagCond::NoSign,
+        FlagCond::Parity,
+        FlagCond::NoParity,
+        FlagCond::Less,
+        FlagCond::GreaterEq,
+        FlagCond::LessEq,
+        FlagCond::Greater,
+    ];
+    u64::from(ops::flag(CONDS[number as usize], image))
+}

@@ -1,0 +1,480 @@
+//! The one-pass translator: what it knows while it emits a block.
+//!
+//! Guest registers live in three places. Pinned ones are in their host register in all code.
+//! Others are *local*: loaded into one of three host registers when first read, written back at
+//! the end of the block. Between, the state in memory is out of date; [`Row`]s say how for every
+//! place where an exception can come from.
+//!
+//! Inside one instruction, values are lazy ([`Node`]): nothing is emitted for an addition until
+//! it is known where the sum goes. Register writes are kept back to the end of the instruction,
+//! so that lazy values see the registers as the instruction found them.
+
+use std::marker::PhantomData;
+
+use super::asm::{Asm, Mem, Q, form};
+use super::layout;
+use super::regs::*;
+use super::stubs::Stubs;
+use crate::builder::{At, Bin, Cond, Un, Width};
+use crate::guest::Guest;
+use crate::jit::{Row, codebuf::CodeBuf};
+
+/// A value: an index into the instruction's nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct V(pub(super) u16);
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Imm(u64),
+    /// A guest register as the instruction found it.
+    Reg(u8),
+    /// A field of the state.
+    Field(usize),
+    /// In a host register that holds it until the end of the instruction.
+    Host(Reg),
+    /// In a spill slot.
+    Spill(u8),
+    Bin(Bin, Width, V, V),
+    Un(Un, Width, V),
+    Cmp(Cond, Width, V, V),
+    Select(V, V, V),
+}
+
+/// What one of [`LOCALS`] holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Local {
+    /// A guest register.
+    pub(super) guest: Option<u8>,
+    /// The state is out of date.
+    pub(super) dirty: bool,
+    /// When it was last used, to evict the oldest.
+    used: u32,
+}
+
+/// The last instruction written gave a value to a temporary: it can be written again with the
+/// register that the value is for.
+pub(super) enum LastDef {
+    /// `mov` from a scratch register.
+    Mov { from: Reg },
+    /// The load of a memory access; its slow path ends in `cold_mov`.
+    Load { form: super::asm::Form, width: super::asm::Width, mem: Mem, cold_mov: usize },
+}
+
+/// See the module.
+pub(super) struct Emit<'a, G: Guest> {
+    pub(super) asm: Asm,
+    pub(super) cold: Asm,
+    /// Where the code will execute.
+    pub(super) base: u64,
+    /// Where the slow paths will execute.
+    pub(super) cold_base: u64,
+    pub(super) buf: &'a CodeBuf,
+    pub(super) stubs: &'a Stubs,
+    /// Guest address of the block.
+    pub(super) pc: u64,
+    pub(super) at: At,
+    pub(super) nodes: Vec<Node>,
+    pub(super) sets: Vec<(u8, V)>,
+    pub(super) locals: [Local; LOCALS.len()],
+    /// Locals that hold values of this instruction, by index.
+    temps: u8,
+    /// Locals that the operation being emitted uses.
+    pub(super) held: u8,
+    /// Scratch registers that the operation being emitted uses.
+    pub(super) scratch: u8,
+    spills: u8,
+    clock: u32,
+    pub(super) rows: Vec<Row>,
+    pub(super) last: Option<(Reg, usize, usize, LastDef)>,
+    guest: PhantomData<G>,
+}
+
+impl<'a, G: Guest> Emit<'a, G> {
+    pub(super) fn new(
+        buf: &'a CodeBuf,
+        stubs: &'a Stubs,
+        base: u64,
+        cold_base: u64,
+        pc: u64,
+    ) -> Self {
+        Self {
+            asm: Asm::default(),
+            cold: Asm::default(),
+            base,
+            cold_base,
+            buf,
+            stubs,
+            pc,
+            at: At { pc, len: 0 },
+            nodes: Vec::with_capacity(16),
+            sets: Vec::with_capacity(4),
+            locals: [Local::default(); LOCALS.len()],
+            temps: 0,
+            held: 0,
+            scratch: 0,
+            spills: 0,
+            clock: 0,
+            rows: Vec::new(),
+            last: None,
+            guest: PhantomData,
+        }
+    }
+
+    /// The entry: in front of it, what a dead block does; then bytes that are replaced when it
+    /// dies.
+    pub(super) fn entry(&mut self) {
+        self.asm.mov_imm(RAX, self.pc);
+        let stub = self.stubs.jump;
+        self.jmp_stub(stub);
+        let padding = super::DEAD_BYTES - self.asm.pos();
+        self.asm.nops(padding);
+        self.asm.nops(super::ENTRY_BYTES);
+    }
+
+    /// Begins an instruction.
+    pub(super) fn begin(&mut self, at: At) {
+        self.at = at;
+        self.nodes.clear();
+        self.sets.clear();
+        self.temps = 0;
+        self.spills = 0;
+        self.last = None;
+        self.release();
+    }
+
+    /// Ends an operation: its scratch registers are free again.
+    pub(super) fn release(&mut self) {
+        self.scratch = 0;
+        self.held = 0;
+    }
+
+    pub(super) fn push(&mut self, node: Node) -> V {
+        self.nodes.push(node);
+        V(self.nodes.len() as u16 - 1)
+    }
+
+    pub(super) fn node(&self, v: V) -> Node {
+        self.nodes[usize::from(v.0)]
+    }
+
+    /// The host register of a pinned guest register.
+    pub(super) fn pin(r: u8) -> Option<Reg> {
+        G::INT.pins.iter().take(PINS.len()).position(|&p| p == r).map(|at| PINS[at])
+    }
+
+    fn local_of(&self, r: u8) -> Option<usize> {
+        self.locals.iter().position(|l| l.guest == Some(r))
+    }
+
+    /// The host register that holds a guest register now, if one does.
+    pub(super) fn resident(&self, r: u8) -> Option<Reg> {
+        Self::pin(r).or_else(|| self.local_of(r).map(|at| LOCALS[at]))
+    }
+
+    /// A host register that holds a guest register, loading it if need be.
+    pub(super) fn reg(&mut self, r: u8) -> Reg {
+        if let Some(host) = Self::pin(r) {
+            return host;
+        }
+        let at = match self.local_of(r) {
+            Some(at) => at,
+            None => {
+                let at = self.free_local();
+                self.asm.load(Q, LOCALS[at], layout::int::<G>(r));
+                self.locals[at] = Local { guest: Some(r), dirty: false, used: 0 };
+                at
+            }
+        };
+        self.touch(at);
+        LOCALS[at]
+    }
+
+    /// Whether another local can be had during this operation.
+    pub(super) fn has_local(&self) -> bool {
+        (self.temps | self.held) != (1 << LOCALS.len()) - 1
+    }
+
+    /// A host register for a new value of a guest register; what it held is gone.
+    pub(super) fn reg_for_set(&mut self, r: u8) -> Reg {
+        if let Some(host) = Self::pin(r) {
+            return host;
+        }
+        let at = self.local_of(r).unwrap_or_else(|| self.free_local());
+        self.locals[at] = Local { guest: Some(r), dirty: true, used: 0 };
+        self.touch(at);
+        LOCALS[at]
+    }
+
+    fn touch(&mut self, at: usize) {
+        self.clock += 1;
+        self.locals[at].used = self.clock;
+        self.held |= 1 << at;
+    }
+
+    /// Index of a local that holds nothing; the one longest unused is written back for it.
+    fn free_local(&mut self) -> usize {
+        let taken = self.temps | self.held;
+        let usable = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
+        let oldest = usable.min_by_key(|&at| {
+            let local = self.locals[at];
+            (local.guest.is_some(), local.used)
+        });
+        let at = match oldest {
+            Some(at) => at,
+            None => self.spill_temp(),
+        };
+        self.write_back(at);
+        self.locals[at] = Local::default();
+        at
+    }
+
+    /// Moves a temporary to memory; gives the index of its local.
+    fn spill_temp(&mut self) -> usize {
+        let at = (0..LOCALS.len())
+            .find(|&at| self.temps >> at & 1 != 0 && self.held >> at & 1 == 0)
+            .expect("no operation uses more registers at once than there are");
+        let slot = 4 + self.spills;
+        self.spills += 1;
+        self.asm.store(Q, LOCALS[at], layout::spill::<G>(usize::from(slot)));
+        for node in &mut self.nodes {
+            if *node == Node::Host(LOCALS[at]) {
+                *node = Node::Spill(slot);
+            }
+        }
+        self.temps &= !(1 << at);
+        self.last = None;
+        at
+    }
+
+    /// Writes a local back if the state is out of date.
+    fn write_back(&mut self, at: usize) {
+        let local = self.locals[at];
+        if let (Some(r), true) = (local.guest, local.dirty) {
+            self.asm.store(Q, LOCALS[at], layout::int::<G>(r));
+            self.locals[at].dirty = false;
+        }
+    }
+
+    /// Brings the state up to date, by moves only; the locals keep what they hold.
+    pub(super) fn flush(&mut self) {
+        for at in 0..LOCALS.len() {
+            self.write_back(at);
+        }
+    }
+
+    /// Forgets what the locals hold; they must be clean.
+    pub(super) fn forget_locals(&mut self) {
+        self.locals = [Local::default(); LOCALS.len()];
+    }
+
+    /// A host register for a value that lives until the end of the instruction.
+    pub(super) fn temp(&mut self) -> Reg {
+        let at = self.free_local();
+        self.temps |= 1 << at;
+        self.held |= 1 << at;
+        LOCALS[at]
+    }
+
+    /// A temporary becomes the guest register it was made for.
+    fn adopt(&mut self, host: Reg, r: u8) {
+        if let Some(old) = self.local_of(r) {
+            self.locals[old] = Local::default();
+        }
+        let at = LOCALS.iter().position(|&l| l == host).expect("temporaries are locals");
+        self.temps &= !(1 << at);
+        self.locals[at] = Local { guest: Some(r), dirty: true, used: 0 };
+        self.touch(at);
+    }
+
+    /// A scratch register for the rest of the operation.
+    pub(super) fn scratch(&mut self) -> Reg {
+        match SCRATCH.iter().find(|&&r| self.scratch >> r & 1 == 0) {
+            Some(&r) => {
+                self.scratch |= 1 << r;
+                r
+            }
+            None => self.temp(),
+        }
+    }
+
+    /// Takes a particular scratch register for the rest of the operation.
+    pub(super) fn claim(&mut self, r: Reg) {
+        assert!(self.scratch >> r & 1 == 0, "scratch register {r} is in use");
+        self.scratch |= 1 << r;
+    }
+
+    /// Whether computing `v` reads the host register.
+    pub(super) fn reads(&self, v: V, host: Reg) -> bool {
+        match self.node(v) {
+            Node::Imm(_) | Node::Field(_) | Node::Spill(_) => false,
+            Node::Reg(r) => self.resident(r) == Some(host),
+            Node::Host(h) => h == host,
+            Node::Un(_, _, a) => self.reads(a, host),
+            Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => {
+                self.reads(a, host) || self.reads(b, host)
+            }
+            Node::Select(a, b, c) => {
+                self.reads(a, host) || self.reads(b, host) || self.reads(c, host)
+            }
+        }
+    }
+
+    /// Whether computing `v` reads the guest register.
+    fn depends(&self, v: V, guest: u8) -> bool {
+        match self.node(v) {
+            Node::Imm(_) | Node::Field(_) | Node::Spill(_) | Node::Host(_) => false,
+            Node::Reg(r) => r == guest,
+            Node::Un(_, _, a) => self.depends(a, guest),
+            Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => {
+                self.depends(a, guest) || self.depends(b, guest)
+            }
+            Node::Select(a, b, c) => {
+                self.depends(a, guest) || self.depends(b, guest) || self.depends(c, guest)
+            }
+        }
+    }
+
+    /// Does the register writes that were kept back. `later` are values still to be used.
+    pub(super) fn commit(&mut self, later: &[V]) {
+        let sets = std::mem::take(&mut self.sets);
+        for (i, &(r, _)) in sets.iter().enumerate() {
+            let after = sets[i + 1..].iter().map(|s| s.1).chain(later.iter().copied());
+            for v in after.collect::<Vec<_>>() {
+                if self.depends(v, r) {
+                    self.materialize(v);
+                }
+            }
+        }
+        for &(r, v) in &sets {
+            self.assign(r, v);
+            self.release();
+        }
+        self.sets = sets;
+        self.sets.clear();
+    }
+
+    /// Computes a value into a temporary.
+    pub(super) fn materialize(&mut self, v: V) {
+        if matches!(self.node(v), Node::Imm(_) | Node::Host(_) | Node::Spill(_)) {
+            return;
+        }
+        let to = self.temp();
+        self.into(v, to);
+        self.nodes[usize::from(v.0)] = Node::Host(to);
+        self.release();
+    }
+
+    fn assign(&mut self, r: u8, v: V) {
+        if let Node::Host(host) = self.node(v) {
+            match Self::pin(r) {
+                None => return self.adopt(host, r),
+                Some(pin) => {
+                    if self.redefine(host, pin) {
+                        return;
+                    }
+                }
+            }
+        }
+        if self.node(v) == Node::Reg(r) {
+            return;
+        }
+        // Registers that the value reads are loaded before the target may take their place.
+        let reads_itself = Self::pin(r).is_none() && self.depends(v, r);
+        if reads_itself {
+            self.reg(r);
+        }
+        let to = self.reg_for_set(r);
+        self.into(v, to);
+    }
+
+    /// Writes the last instruction again with `to` as its destination instead of `host`.
+    fn redefine(&mut self, host: Reg, to: Reg) -> bool {
+        let Some((temp, start, end, def)) = self.last.take() else {
+            return false;
+        };
+        if temp != host || end != self.asm.pos() {
+            return false;
+        }
+        self.asm.code.truncate(start);
+        match def {
+            LastDef::Mov { from } => self.asm.mov(Q, to, from),
+            LastDef::Load { form, width, mem, cold_mov } => {
+                form.rm(&mut self.asm, width, to, super::asm::Rm::Mem(mem));
+                self.cold.code.truncate(cold_mov);
+                self.end_slow_load(form, width, to);
+            }
+        }
+        // The local is free again.
+        if let Some(at) = LOCALS.iter().position(|&l| l == host) {
+            self.temps &= !(1 << at);
+        }
+        true
+    }
+
+    /// Remembers that exceptions can come from the call that was just written.
+    pub(super) fn row(&mut self, return_address: u64) {
+        let mut int = [0xff; LOCALS.len()];
+        for (at, local) in self.locals.iter().enumerate() {
+            if let (Some(r), true) = (local.guest, local.dirty) {
+                int[at] = r;
+            }
+        }
+        self.rows.push(Row {
+            host: self.buf.offset_of(return_address) as u32,
+            pc: self.at.pc.wrapping_sub(self.pc) as u16,
+            int,
+            vec: 0,
+        });
+    }
+
+    /// Address that the next byte will execute at.
+    pub(super) fn here(&self) -> u64 {
+        self.base + self.asm.pos() as u64
+    }
+
+    /// The same for the slow paths.
+    pub(super) fn cold_here(&self) -> u64 {
+        self.cold_base + self.cold.pos() as u64
+    }
+
+    /// Jumps to the next slow path if the condition holds.
+    pub(super) fn jcc_cold(&mut self, cond: u8) {
+        let rel = self.cold_here().wrapping_sub(self.here() + 6) as i64;
+        form::JCC_JZ.with_cc(cond).j(&mut self.asm, rel as i32);
+    }
+
+    /// From a slow path back to the code.
+    pub(super) fn cold_back(&mut self) {
+        let rel = self.here().wrapping_sub(self.cold_here() + 5) as i64;
+        form::JMP_JZ.j(&mut self.cold, rel as i32);
+    }
+
+    /// From a slow path to a stub.
+    pub(super) fn cold_call(&mut self, stub: usize) {
+        let target = self.buf.exec_address(stub);
+        let rel = target.wrapping_sub(self.cold_here() + 5) as i64;
+        form::CALL_JZ.j(&mut self.cold, rel as i32);
+    }
+
+    /// From a slow path to a stub, for good.
+    pub(super) fn cold_jmp(&mut self, stub: usize) {
+        let target = self.buf.exec_address(stub);
+        let rel = target.wrapping_sub(self.cold_here() + 5) as i64;
+        form::JMP_JZ.j(&mut self.cold, rel as i32);
+    }
+
+    /// From the code to a stub.
+    pub(super) fn call_stub(&mut self, stub: usize) {
+        let target = self.buf.exec_address(stub);
+        let rel = target.wrapping_sub(self.here() + 5) as i64;
+        form::CALL_JZ.j(&mut self.asm, rel as i32);
+    }
+
+    /// From the code to a stub, for good.
+    pub(super) fn jmp_stub(&mut self, stub: usize) {
+        let target = self.buf.exec_address(stub);
+        let rel = target.wrapping_sub(self.here() + 5) as i64;
+        form::JMP_JZ.j(&mut self.asm, rel as i32);
+    }
+}

@@ -1,0 +1,218 @@
+//! How a block ends, and the ways out in its middle.
+
+use super::asm::{Alu, D, Mem, Q, Rm, Sink, cc, form};
+use super::emit::{Emit, Node, V};
+use super::layout;
+use super::regs::*;
+use crate::builder::Flow;
+use crate::cache::jumps;
+use crate::guest::Guest;
+use crate::mmu::PAGE_BITS;
+
+impl<G: Guest> Emit<'_, G> {
+    /// Ends an instruction; true if the block ends with it. `last`: it is the block's last.
+    pub(super) fn end_insn(&mut self, flow: Flow<V>, last: bool) -> bool {
+        match flow {
+            Flow::Next => {
+                self.commit(&[]);
+                if last {
+                    self.flush();
+                    self.leave_to(self.at.next());
+                }
+                last
+            }
+            Flow::Goto(target) => {
+                self.commit(&[]);
+                self.flush();
+                self.check_request(target, target);
+                self.leave_to(target);
+                true
+            }
+            Flow::Jump(target) => {
+                self.commit(&[target]);
+                self.jump(target);
+                true
+            }
+            Flow::Branch(condition, target) => {
+                // An instruction that only branches may be done again.
+                let again = self.sets.is_empty();
+                self.commit(&[condition]);
+                self.branch(condition, target, last, again);
+                last
+            }
+            Flow::Resync | Flow::Dispatch => {
+                self.commit(&[]);
+                self.flush();
+                if flow == Flow::Resync {
+                    let next = self.at.next();
+                    self.asm.mov_imm(RAX, next);
+                    self.asm.store(Q, RAX, layout::field(G::PC));
+                }
+                self.asm.mov_imm(RAX, crate::jit::Exit::Resync as u64);
+                let stub = self.stubs.exit;
+                self.jmp_stub(stub);
+                true
+            }
+        }
+    }
+
+    fn branch(&mut self, condition: V, target: u64, last: bool, again: bool) {
+        if last {
+            self.flush();
+            if again {
+                self.check_request(target, self.at.pc);
+            }
+        }
+        let code = self.truth(condition);
+        self.release();
+        if last && again {
+            self.leave_if(code, target);
+            self.leave_to(self.at.next());
+        } else if last {
+            let not_taken = self.asm.jcc_near(code ^ 1);
+            self.check_request(target, target);
+            self.leave_to(target);
+            self.asm.bind_near(not_taken);
+            self.leave_to(self.at.next());
+        } else {
+            // The way out writes the locals back; the code goes on with them as they are.
+            self.jcc_cold(code);
+            let dirty = self.locals;
+            for (at, local) in dirty.iter().enumerate() {
+                if let (Some(r), true) = (local.guest, local.dirty) {
+                    self.cold.store(Q, LOCALS[at], layout::int::<G>(r));
+                }
+            }
+            self.cold_leave_to(target);
+        }
+    }
+
+    /// At a jump back: leaves if somebody asked for it, to go on at `resume`.
+    fn check_request(&mut self, target: u64, resume: u64) {
+        if target > self.at.pc {
+            return;
+        }
+        self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
+        self.jcc_cold(cc::NE);
+        self.cold.mov_imm(RAX, resume);
+        let stub = self.stubs.request;
+        self.cold_jmp(stub);
+    }
+
+    fn same_page(&self, target: u64) -> bool {
+        target >> PAGE_BITS == self.pc >> PAGE_BITS
+    }
+
+    /// To the code of a guest address, for good.
+    fn leave_to(&mut self, target: u64) {
+        if !self.same_page(target) {
+            self.probe(target);
+            return;
+        }
+        self.align_field(1);
+        let site = self.here() + 1;
+        let rel = self.cold_here().wrapping_sub(site + 4) as i64;
+        form::JMP_JZ.j(&mut self.asm, rel as i32);
+        self.chain_stub(site, target);
+    }
+
+    /// The same, if the condition holds.
+    fn leave_if(&mut self, code: u8, target: u64) {
+        if self.same_page(target) {
+            self.align_field(2);
+            let site = self.here() + 2;
+            self.jcc_cold(code);
+            self.chain_stub(site, target);
+        } else {
+            self.jcc_cold(code);
+            self.cold_probe(target);
+        }
+    }
+
+    /// The same, from a slow path.
+    fn cold_leave_to(&mut self, target: u64) {
+        if !self.same_page(target) {
+            self.cold_probe(target);
+            return;
+        }
+        let padding = (self.cold_here() + 1).next_multiple_of(4) - (self.cold_here() + 1);
+        self.cold.nops(padding as usize);
+        let site = self.cold_here() + 1;
+        // Straight on, until it is patched.
+        form::JMP_JZ.j(&mut self.cold, 0);
+        self.chain_stub(site, target);
+    }
+
+    /// Pads so that the displacement `before` bytes into the next instruction is aligned: it is
+    /// replaced at once.
+    fn align_field(&mut self, before: u64) {
+        let padding = (self.here() + before).next_multiple_of(4) - (self.here() + before);
+        self.asm.nops(padding as usize);
+    }
+
+    /// Where a jump that may be patched goes at first.
+    fn chain_stub(&mut self, site: u64, target: u64) {
+        let stub = self.stubs.chain;
+        self.cold_call(stub);
+        let distance = site.wrapping_sub(self.cold_here()) as i32;
+        self.cold.put(&distance.to_le_bytes());
+        self.cold.put(&target.to_le_bytes());
+    }
+
+    /// Goes to the code of a constant address in another page by the jump table.
+    fn probe(&mut self, target: u64) {
+        let entry = jumps::index(target, G::INSN_ALIGN) as i32 * 16;
+        self.asm.load(Q, RCX, layout::jumps::<G>());
+        self.asm.mov_imm(RAX, target);
+        self.asm.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, entry)));
+        self.jcc_cold(cc::NE);
+        form::JMP_EV.m(&mut self.asm, Q, Rm::Mem(Mem::base(RCX, entry + 8)));
+        let stub = self.stubs.jump;
+        self.cold_jmp(stub);
+    }
+
+    fn cold_probe(&mut self, target: u64) {
+        let entry = jumps::index(target, G::INSN_ALIGN) as i32 * 16;
+        self.cold.load(Q, RCX, layout::jumps::<G>());
+        self.cold.mov_imm(RAX, target);
+        self.cold.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, entry)));
+        let miss = self.cold.jcc_short(cc::NE);
+        form::JMP_EV.m(&mut self.cold, Q, Rm::Mem(Mem::base(RCX, entry + 8)));
+        self.cold.bind(miss);
+        let stub = self.stubs.jump;
+        self.cold_jmp(stub);
+    }
+
+    /// To a computed address, by the jump table.
+    fn jump(&mut self, target: V) {
+        if let Node::Imm(target) = self.node(target) {
+            self.flush();
+            self.check_request(target, target);
+            self.leave_to(target);
+            return;
+        }
+        self.claim(RAX);
+        self.into(target, RAX);
+        self.flush();
+        let scale = 4 - G::INSN_ALIGN.trailing_zeros() as u8;
+        if scale <= 3 {
+            self.asm.lea(D, RCX, Mem { base: None, index: Some((RAX, scale)), disp: 0 });
+        } else {
+            self.asm.mov(D, RCX, RAX);
+            form::SHL_EV_IB.mi(&mut self.asm, D, Rm::Reg(RCX), i64::from(scale));
+        }
+        let mask = ((1 << jumps::JUMP_BITS) - 1) << 4;
+        self.asm.alu_imm(Alu::And, D, Rm::Reg(RCX), mask);
+        self.asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
+        self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
+        self.jcc_cold(cc::NE);
+        let stub = self.stubs.request;
+        self.cold_jmp(stub);
+        self.asm.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, 0)));
+        self.jcc_cold(cc::NE);
+        form::JMP_EV.m(&mut self.asm, Q, Rm::Mem(Mem::base(RCX, 8)));
+        let stub = self.stubs.jump;
+        self.cold_jmp(stub);
+        self.release();
+    }
+}

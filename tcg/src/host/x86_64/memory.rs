@@ -1,0 +1,295 @@
+//! Guest memory: the TLB look-up in line, the slow path out of line.
+
+use super::asm::{self, Alu, B, D, Form, Mem, Q, Rm, W, cc, form};
+use super::emit::{Emit, LastDef, Node, V};
+use super::layout;
+use super::regs::*;
+use super::calls::rmw_number;
+use crate::builder::{Bin, MemOp, Rmw, Width};
+use crate::guest::Guest;
+use crate::mmu::PAGE_BITS;
+use crate::mmu::tlb::{Entry, TLB_BITS};
+
+/// A guest virtual address in host terms.
+#[derive(Clone, Copy)]
+struct Va {
+    base: Reg,
+    disp: i32,
+}
+
+/// What is stored.
+#[derive(Clone, Copy)]
+enum Value {
+    Reg(Reg),
+    Imm(i32),
+}
+
+/// Form and operand size of a zero- or sign-extending load.
+fn load_form(m: MemOp) -> (Form, asm::Width) {
+    match (m.size, m.signed) {
+        (0, false) => (form::MOVZX_GV_EB, D),
+        (0, true) => (form::MOVSX_GV_EB, Q),
+        (1, false) => (form::MOVZX_GV_EW, D),
+        (1, true) => (form::MOVSX_GV_EW, Q),
+        (2, false) => (form::MOV_GV_EV, D),
+        (2, true) => (form::MOVSXD_GV_EZ, Q),
+        _ => (form::MOV_GV_EV, Q),
+    }
+}
+
+fn operand_size(m: MemOp) -> asm::Width {
+    [B, W, D, Q][usize::from(m.size)]
+}
+
+impl<G: Guest> Emit<'_, G> {
+    /// The address as a register and a displacement, both of which stay as they are during the
+    /// access.
+    fn address(&mut self, v: V) -> Va {
+        match self.node(v) {
+            Node::Bin(Bin::Add, Width::W64, a, b) => {
+                if let Node::Imm(x) = self.node(b) {
+                    // A displacement that the last byte of the access does not overflow.
+                    if let (Ok(disp), Node::Reg(_) | Node::Host(_)) =
+                        (i32::try_from(x as i64), self.node(a))
+                    {
+                        if disp < i32::MAX - 64 {
+                            return Va { base: self.operand(a), disp };
+                        }
+                    }
+                }
+            }
+            Node::Reg(r) => return Va { base: self.reg(r), disp: 0 },
+            Node::Host(base) => return Va { base, disp: 0 },
+            _ => {}
+        }
+        self.claim(RCX);
+        self.into(v, RCX);
+        self.scratch = 1 << RCX;
+        Va { base: RCX, disp: 0 }
+    }
+
+    /// Looks the address up: afterwards rax holds the addend. Goes to the slow path (the code
+    /// that is emitted next into the cold buffer) when it is not there.
+    fn look_up(&mut self, va: Va, m: MemOp, store: bool) {
+        debug_assert!(self.scratch & (1 << RAX | 1 << RDX) == 0);
+        let index_shift = i64::from(PAGE_BITS - size_of::<Entry>().trailing_zeros());
+        let mask = ((1u32 << TLB_BITS) - 1) as i32 * size_of::<Entry>() as i32;
+        let last = m.bytes() as i32 - 1;
+        if m.aligned && last > 0 {
+            // Bits below the size in the low byte of the address.
+            if va.disp == 0 {
+                form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(va.base), i64::from(last));
+            } else {
+                self.asm.lea(D, RAX, Mem::base(va.base, va.disp));
+                form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(RAX), i64::from(last));
+            }
+            self.jcc_cold(cc::NE);
+        }
+        if va.disp == 0 {
+            self.asm.mov(D, RAX, va.base);
+        } else {
+            self.asm.lea(D, RAX, Mem::base(va.base, va.disp));
+        }
+        form::SHR_EV_IB.mi(&mut self.asm, D, Rm::Reg(RAX), index_shift);
+        self.asm.alu_imm(Alu::And, D, Rm::Reg(RAX), mask);
+        if va.disp + last == 0 {
+            self.asm.mov(Q, RDX, va.base);
+        } else {
+            self.asm.lea(Q, RDX, Mem::base(va.base, va.disp + last));
+        }
+        self.asm.alu_imm(Alu::And, Q, Rm::Reg(RDX), -(1 << PAGE_BITS));
+        self.asm.alu(Alu::Or, Q, RDX, Rm::Mem(layout::key::<G>()));
+        self.asm.alu(Alu::Cmp, Q, RDX, Rm::Mem(layout::tlb_tag::<G>(store)));
+        self.jcc_cold(cc::NE);
+        self.asm.load(Q, RAX, layout::tlb_addend::<G>(store));
+    }
+
+    /// Slow path: the address goes to rcx.
+    fn cold_address(&mut self, va: Va) {
+        if va.disp == 0 {
+            if va.base != RCX {
+                self.cold.mov(Q, RCX, va.base);
+            }
+        } else {
+            self.cold.lea(Q, RCX, Mem::base(va.base, va.disp));
+        }
+    }
+
+    /// Slow path: into a stub that may raise an exception of this instruction.
+    fn cold_access(&mut self, stub: usize) {
+        self.cold_call(stub);
+        let back = self.cold_here();
+        self.row(back);
+    }
+
+    pub(super) fn load_value(&mut self, v: V, m: MemOp) -> V {
+        let va = self.address(v);
+        let to = self.temp();
+        self.look_up(va, m, false);
+        let (form, width) = load_form(m);
+        let mem = Mem::indexed(RAX, va.base, 0, va.disp);
+        let start = self.asm.pos();
+        form.rm(&mut self.asm, width, to, Rm::Mem(mem));
+        let end = self.asm.pos();
+        self.cold_address(va);
+        let stubs = self.stubs;
+        let stub = if m.aligned { stubs.load_aligned } else { stubs.load };
+        self.cold_access(stub[usize::from(m.size)]);
+        let cold_mov = self.cold.pos();
+        self.end_slow_load(form, width, to);
+        self.last = Some((to, start, end, LastDef::Load { form, width, mem, cold_mov }));
+        self.release();
+        self.push(Node::Host(to))
+    }
+
+    /// The value is in rax: extends it into its register and goes back to the code.
+    pub(super) fn end_slow_load(&mut self, form: Form, width: asm::Width, to: Reg) {
+        form.rm(&mut self.cold, width, to, Rm::Reg(RAX));
+        self.cold_back();
+    }
+
+    pub(super) fn store_value(&mut self, v: V, value: V, m: MemOp) {
+        let value = match self.node(value) {
+            Node::Imm(x) if i32::try_from(x as i64).is_ok() || m.size < 3 => Value::Imm(x as i32),
+            Node::Reg(r) => Value::Reg(self.reg(r)),
+            Node::Host(host) => Value::Reg(host),
+            _ => {
+                let to = self.temp();
+                self.into(value, to);
+                self.scratch = 0;
+                Value::Reg(to)
+            }
+        };
+        let va = self.address(v);
+        self.look_up(va, m, true);
+        let mem = Mem::indexed(RAX, va.base, 0, va.disp);
+        let size = operand_size(m);
+        match value {
+            Value::Reg(r) => self.asm.store(size, r, mem),
+            Value::Imm(x) => self.asm.store_imm(size, mem, x),
+        }
+        match value {
+            Value::Reg(r) => self.cold.mov(Q, RDX, r),
+            Value::Imm(x) => self.cold.mov_imm(RDX, i64::from(x) as u64),
+        }
+        self.cold_address(va);
+        let stub = self.stubs.store[usize::from(m.size)];
+        self.cold_access(stub);
+        self.cold_back();
+        self.release();
+    }
+
+    /// The host address of an atomic access in rcx; the slow path does operation `number`.
+    fn atomic_address(&mut self, va: Va, m: MemOp) {
+        self.look_up(va, MemOp { aligned: true, ..m }, true);
+        self.asm.lea(Q, RCX, Mem::indexed(RAX, va.base, 0, va.disp));
+    }
+
+    pub(super) fn rmw_value(&mut self, op: Rmw, v: V, value: V, m: MemOp) -> V {
+        let value = self.operand_kept(value);
+        let va = self.address(v);
+        let old = self.temp();
+        self.atomic_address(va, m);
+        let size = operand_size(m);
+        let memory = Rm::Mem(Mem::base(RCX, 0));
+        match op {
+            Rmw::Swap | Rmw::Add => {
+                let (wide, byte) = if op == Rmw::Swap {
+                    (form::XCHG_EV_GV, form::XCHG_EB_GB)
+                } else {
+                    (form::XADD_EV_GV.locked(), form::XADD_EB_GB.locked())
+                };
+                self.asm.mov(Q, RAX, value);
+                let form = if m.size == 0 { byte } else { wide };
+                form.rm(&mut self.asm, size, RAX, memory);
+            }
+            _ => self.rmw_loop(op, value, m, memory),
+        }
+        let (form, width) = load_form(m);
+        form.rm(&mut self.asm, width, old, Rm::Reg(RAX));
+
+        self.cold.mov(Q, RDX, value);
+        self.cold_address(va);
+        self.cold.mov_imm(RAX, u64::from(rmw_number(Some(op), m)));
+        let stub = self.stubs.rmw;
+        self.cold_access(stub);
+        self.cold.mov(Q, old, RAX);
+        self.cold_back();
+        self.release();
+        self.push(Node::Host(old))
+    }
+
+    /// rax = old value, by compare-and-exchange until nobody came between.
+    fn rmw_loop(&mut self, op: Rmw, value: Reg, m: MemOp, memory: Rm) {
+        let size = operand_size(m);
+        let load = load_form(MemOp { signed: matches!(op, Rmw::Min | Rmw::Max), ..m });
+        load.0.rm(&mut self.asm, load.1, RAX, memory);
+        let again = self.asm.pos();
+        let compare = if size == Q { Q } else { D };
+        match op {
+            Rmw::And | Rmw::Or | Rmw::Xor => {
+                let alu = match op {
+                    Rmw::And => Alu::And,
+                    Rmw::Or => Alu::Or,
+                    _ => Alu::Xor,
+                };
+                self.asm.mov(Q, RDX, RAX);
+                self.asm.alu(alu, Q, RDX, Rm::Reg(value));
+            }
+            _ => {
+                // For sizes below 32 bits both operands would need extending first; the guests
+                // that have such atomics take the slow path for them.
+                self.asm.mov(Q, RDX, RAX);
+                self.asm.alu(Alu::Cmp, compare, RAX, Rm::Reg(value));
+                let replace = match op {
+                    Rmw::Min => cc::G,
+                    Rmw::Max => cc::L,
+                    Rmw::Minu => cc::A,
+                    _ => cc::B,
+                };
+                self.asm.cmov(replace, RDX, value);
+            }
+        }
+        let form = if m.size == 0 { form::CMPXCHG_EB_GB } else { form::CMPXCHG_EV_GV };
+        form.locked().rm(&mut self.asm, size, RDX, memory);
+        self.asm.jcc_back(cc::NE, again);
+    }
+
+    pub(super) fn cas_value(&mut self, v: V, old: V, new: V, m: MemOp) -> V {
+        // The slow path finds the expected value in the first spill slot.
+        self.to_spill(old, 0);
+        let new = self.operand_kept(new);
+        let va = self.address(v);
+        let found = self.temp();
+        self.atomic_address(va, m);
+        self.asm.load(Q, RAX, layout::spill::<G>(0));
+        let form = if m.size == 0 { form::CMPXCHG_EB_GB } else { form::CMPXCHG_EV_GV };
+        form.locked().rm(&mut self.asm, operand_size(m), new, Rm::Mem(Mem::base(RCX, 0)));
+        let (extend, width) = load_form(m);
+        extend.rm(&mut self.asm, width, found, Rm::Reg(RAX));
+
+        self.cold.mov(Q, RDX, new);
+        self.cold_address(va);
+        self.cold.mov_imm(RAX, u64::from(rmw_number(None, m)));
+        let stub = self.stubs.rmw;
+        self.cold_access(stub);
+        self.cold.mov(Q, found, RAX);
+        self.cold_back();
+        self.release();
+        self.push(Node::Host(found))
+    }
+
+    /// A register with the value that is none of the scratch registers.
+    fn operand_kept(&mut self, v: V) -> Reg {
+        match self.node(v) {
+            Node::Reg(r) => self.reg(r),
+            Node::Host(host) => host,
+            _ => {
+                let to = self.temp();
+                self.into(v, to);
+                self.scratch = 0;
+                to
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Code that all blocks share: entry and exit, and the ways into Rust.
+//!
+//! The ways into Rust take the guest virtual address in rcx, a value in rdx and a number in eax,
+//! give a value in rax and keep everything else. When the callee raises an exception they do not
+//! return: they leave translated code, the return address in `hot.exit[1]` saying where.
+
+use super::asm::{Alu, Asm, D, Form, Mem, Q, Rm, cc, form};
+use super::layout;
+use super::regs::*;
+use super::{calls, load_vec, pins, store_vec};
+use crate::guest::Guest;
+use crate::jit::Exit;
+
+/// Offsets of the stubs in the code buffer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stubs {
+    /// `extern "sysv64" fn(core, code) -> exit`.
+    pub(super) enter: usize,
+    /// Leaves with the exit number in eax.
+    pub(super) exit: usize,
+    /// Called, with the place of the jump and the guest address behind the call: leaves with
+    /// [`Exit::Chain`].
+    pub(super) chain: usize,
+    /// Leaves with [`Exit::Jump`] to the guest address in rax.
+    pub(super) jump: usize,
+    /// Leaves with [`Exit::Request`] at the guest address in rax.
+    pub(super) request: usize,
+    /// Leaves with [`Exit::Resync`] at the guest address in rax.
+    pub(super) resync: usize,
+    /// Loads, by size.
+    pub(super) load: [usize; 4],
+    /// Loads that must be aligned, by size.
+    pub(super) load_aligned: [usize; 4],
+    /// Stores, by size.
+    pub(super) store: [usize; 4],
+    /// Atomic operation eax.
+    pub(super) rmw: usize,
+    /// Helper at rax, which touches fields only.
+    pub(super) call_fields: usize,
+    /// Helper at rax, which may touch registers; allocated registers must be in the state.
+    pub(super) call_registers: usize,
+    /// The pure function at rax, on the spill slots.
+    pub(super) pure: usize,
+    /// Floating-point operation eax in software.
+    pub(super) fp: usize,
+}
+
+/// What a call into Rust passes behind the core.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Args {
+    /// rcx, a constant.
+    Address(u32),
+    /// rcx, a constant, rdx.
+    AddressValue(u32),
+    /// rcx, eax, rdx.
+    AddressNumberValue,
+    /// rax.
+    Number,
+}
+
+struct Writer<G> {
+    asm: Asm,
+    guest: std::marker::PhantomData<G>,
+    stubs: Stubs,
+    exit_saved: usize,
+}
+
+/// Makes the stubs, to be placed at the start of the code buffer.
+pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
+    let mut w = Writer::<G> {
+        asm: Asm::default(),
+        guest: std::marker::PhantomData,
+        stubs: Stubs::default(),
+        exit_saved: 0,
+    };
+    w.stubs.enter = w.here();
+    w.enter();
+    w.stubs.exit = w.here();
+    w.exit();
+    w.stubs.chain = w.here();
+    w.chain();
+    w.stubs.jump = w.exit_at(Exit::Jump);
+    w.stubs.request = w.exit_at(Exit::Request);
+    w.stubs.resync = w.exit_at(Exit::Resync);
+    for size in 0..4u8 {
+        let (n, at) = (u32::from(size), usize::from(size));
+        w.stubs.load[at] = w.call(calls::load::<G> as *const () as u64, Args::Address(n));
+        w.stubs.load_aligned[at] =
+            w.call(calls::load_aligned::<G> as *const () as u64, Args::Address(n));
+        w.stubs.store[at] = w.call(calls::store::<G> as *const () as u64, Args::AddressValue(n));
+    }
+    w.stubs.rmw = w.call(calls::rmw::<G> as *const () as u64, Args::AddressNumberValue);
+    w.stubs.call_fields = w.call(calls::helper::<G> as *const () as u64, Args::Number);
+    w.stubs.fp = w.call(calls::fp::<G> as *const () as u64, Args::Number);
+    w.stubs.pure = w.call(calls::pure::<G> as *const () as u64, Args::Number);
+    w.stubs.call_registers = w.here();
+    w.call_registers(calls::helper::<G> as *const () as u64);
+    (w.asm.code, w.stubs)
+}
+
+const CALLEE_SAVED: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
+
+impl<G: Guest> Writer<G> {
+    fn here(&mut self) -> usize {
+        let padding = self.asm.pos().next_multiple_of(16) - self.asm.pos();
+        self.asm.nops(padding);
+        self.asm.pos()
+    }
+
+    fn mxcsr(&mut self, form: Form, m: Mem) {
+        form.m(&mut self.asm, D, Rm::Mem(m));
+    }
+
+    fn enter(&mut self) {
+        let asm = &mut self.asm;
+        for r in CALLEE_SAVED {
+            form::PUSH_ZV.o(asm, Q, r);
+        }
+        asm.alu_imm(Alu::Sub, Q, Rm::Reg(RSP), 8);
+        asm.mov(Q, RAX, RSI);
+        asm.lea(Q, RBP, Mem::base(RDI, BIAS));
+        self.mxcsr(form::LDMXCSR_MD, layout::guest_mxcsr::<G>());
+        self.load_pins(0);
+        self.load_vector_pins();
+        form::JMP_EV.m(&mut self.asm, Q, Rm::Reg(RAX));
+    }
+
+    fn exit(&mut self) {
+        self.store_pins(PINS_SAVED, PINS.len());
+        self.store_vector_pins();
+        self.mxcsr(form::STMXCSR_MD, layout::guest_mxcsr::<G>());
+        self.mxcsr(form::LDMXCSR_MD, layout::host_mxcsr::<G>());
+        // From here on for those whose caller-saved registers are in the state already.
+        self.exit_saved = self.asm.pos();
+        self.store_pins(0, PINS_SAVED);
+        let asm = &mut self.asm;
+        asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 8);
+        for r in CALLEE_SAVED.iter().rev() {
+            form::POP_ZV.o(asm, Q, *r);
+        }
+        form::RET.n(asm);
+    }
+
+    fn jmp(&mut self, target: usize) {
+        let rel = target as i64 - (self.asm.pos() as i64 + 5);
+        form::JMP_JZ.j(&mut self.asm, rel as i32);
+    }
+
+    /// Behind the call lie four bytes, the distance to the jump from there, and eight, the guest
+    /// address.
+    fn chain(&mut self) {
+        let asm = &mut self.asm;
+        form::POP_ZV.o(asm, Q, RCX);
+        form::MOVSXD_GV_EZ.rm(asm, Q, RAX, Rm::Mem(Mem::base(RCX, 0)));
+        asm.alu(Alu::Add, Q, RAX, Rm::Reg(RCX));
+        asm.store(Q, RAX, layout::exit::<G>(0));
+        asm.load(Q, RAX, Mem::base(RCX, 4));
+        asm.store(Q, RAX, layout::field(G::PC));
+        asm.mov_imm(RAX, Exit::Chain as u64);
+        let exit = self.stubs.exit;
+        self.jmp(exit);
+    }
+
+    fn exit_at(&mut self, exit: Exit) -> usize {
+        let at = self.here();
+        self.asm.store(Q, RAX, layout::field(G::PC));
+        self.asm.mov_imm(RAX, exit as u64);
+        let exit = self.stubs.exit;
+        self.jmp(exit);
+        at
+    }
+
+    fn store_pins(&mut self, from: usize, to: usize) {
+        for (_, host, guest) in pins::<G>().filter(|(at, ..)| (from..to).contains(at)) {
+            self.asm.store(Q, host, layout::int::<G>(guest));
+        }
+    }
+
+    fn load_pins(&mut self, from: usize) {
+        for (_, host, guest) in pins::<G>().filter(|(at, ..)| *at >= from) {
+            self.asm.load(Q, host, layout::int::<G>(guest));
+        }
+    }
+
+    fn store_vector_pins(&mut self) {
+        for (host, &guest) in XPINS.iter().zip(G::FP.pins) {
+            store_vec::<G>(&mut self.asm, *host, layout::vec::<G>(guest));
+        }
+    }
+
+    fn load_vector_pins(&mut self) {
+        for (host, &guest) in XPINS.iter().zip(G::FP.pins) {
+            load_vec::<G>(&mut self.asm, *host, layout::vec::<G>(guest));
+        }
+    }
+
+    /// Enters Rust with the stack aligned; our control word, not the guest's.
+    fn call_rust(&mut self, function: u64, args: Args) {
+        let asm = &mut self.asm;
+        match args {
+            Args::Number => asm.mov(Q, RSI, RAX),
+            Args::Address(n) => {
+                asm.mov(Q, RSI, RCX);
+                asm.mov_imm(RDX, u64::from(n));
+            }
+            Args::AddressValue(n) => {
+                asm.mov(Q, RSI, RCX);
+                asm.mov(Q, RCX, RDX);
+                asm.mov_imm(RDX, u64::from(n));
+            }
+            Args::AddressNumberValue => {
+                asm.mov(Q, RSI, RCX);
+                asm.mov(Q, RCX, RDX);
+                asm.mov(D, RDX, RAX);
+            }
+        }
+        self.mxcsr(form::STMXCSR_MD, layout::guest_mxcsr::<G>());
+        self.mxcsr(form::LDMXCSR_MD, layout::host_mxcsr::<G>());
+        let asm = &mut self.asm;
+        asm.lea(Q, RDI, Mem::base(RBP, -BIAS));
+        asm.mov_imm(RAX, function);
+        form::CALL_EV.m(asm, Q, Rm::Reg(RAX));
+    }
+
+    /// After the call: back to the block, or out of it.
+    fn back_or_out(&mut self, restore: impl FnOnce(&mut Self)) {
+        self.asm.test(D, RDX, RDX);
+        let failed = self.asm.jcc_near(cc::NE);
+        self.mxcsr(form::LDMXCSR_MD, layout::guest_mxcsr::<G>());
+        restore(self);
+        self.asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 8);
+        form::RET.n(&mut self.asm);
+        self.asm.bind_near(failed);
+        self.out();
+    }
+
+    /// Leaves with the exception that the callee raised; the return address says where.
+    fn out(&mut self) {
+        let asm = &mut self.asm;
+        asm.load(Q, RCX, Mem::base(RSP, 8));
+        asm.store(Q, RCX, layout::exit::<G>(1));
+        asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 16);
+        asm.mov_imm(RAX, Exit::Exception as u64);
+        let exit = self.exit_saved;
+        self.jmp(exit);
+    }
+
+    fn call(&mut self, function: u64, args: Args) -> usize {
+        let at = self.here();
+        self.asm.alu_imm(Alu::Sub, Q, Rm::Reg(RSP), 8);
+        self.store_pins(PINS_SAVED, PINS.len());
+        for r in LOCALS {
+            self.asm.store(Q, r, layout::saved::<G>(r));
+        }
+        self.store_vector_pins();
+        for r in XLOCALS {
+            store_vec::<G>(&mut self.asm, r, layout::saved_vec::<G>(r));
+        }
+        self.call_rust(function, args);
+        self.back_or_out(|w| {
+            w.load_pins(PINS_SAVED);
+            for r in LOCALS {
+                w.asm.load(Q, r, layout::saved::<G>(r));
+            }
+            w.load_vector_pins();
+            for r in XLOCALS {
+                load_vec::<G>(&mut w.asm, r, layout::saved_vec::<G>(r));
+            }
+        });
+        at
+    }
+
+    fn call_registers(&mut self, function: u64) {
+        self.asm.alu_imm(Alu::Sub, Q, Rm::Reg(RSP), 8);
+        self.store_pins(0, PINS.len());
+        self.store_vector_pins();
+        self.call_rust(function, Args::Number);
+        // The state is complete, and the pins are out of date: also on the way out.
+        self.asm.test(D, RDX, RDX);
+        self.load_pins(0);
+        let failed = self.asm.jcc_near(cc::NE);
+        self.mxcsr(form::LDMXCSR_MD, layout::guest_mxcsr::<G>());
+        self.load_vector_pins();
+        self.asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 8);
+        form::RET.n(&mut self.asm);
+        self.asm.bind_near(failed);
+        self.out();
+    }
+}
