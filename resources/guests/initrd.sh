@@ -18,4 +18,5 @@ make_initrd() {
   find "$root" -exec touch -h -d @0 {} +
   (cd "$root" && find . | sort |
     cpio --quiet --reproducible -o -H newc -R 0:0) >"$work/initrd"
+  rm -rf "$root"
 }
