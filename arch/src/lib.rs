@@ -3,9 +3,11 @@
 //! Data and pure functions only: no input or output, no unsafe, no host. What instructions *do*
 //! is the business of `tcg`; how a machine is put together is that of `vmm`.
 
+pub mod aarch64;
 pub mod boot;
 pub mod io;
 pub mod riscv64;
 pub mod state;
+pub mod x86_64;
 
 pub use state::{Arch, CpuState, Group, Reg, RegDiff};

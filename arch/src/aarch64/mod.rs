@@ -1,0 +1,18 @@
+//! AArch64: what a program at EL0 sees. Exception levels and system registers are not here yet.
+
+pub mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use state::Cpu;
+
+/// The architecture as a type parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aarch64;
+
+impl crate::Arch for Aarch64 {
+    const NAME: &'static str = "aarch64";
+    type State = Cpu;
+    type Model = ();
+}
