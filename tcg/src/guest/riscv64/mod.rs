@@ -66,8 +66,7 @@ impl Guest for Riscv64 {
         offset: offset_of!(Hart, f),
         stride: 8,
         count: 32,
-        // fa5 fa4 fa3 fa0
-        pins: &[15, 14, 13, 10],
+        pins: &[],
     };
     const PC: usize = offset_of!(Hart, pc);
     const FLAGS: usize = usize::MAX;
