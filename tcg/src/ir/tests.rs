@@ -34,9 +34,8 @@ fn replaying_a_list_records_it_again() {
             first.ops.iter().map(|op| format!("{op:?}").split('(').next().map(str::to_owned)),
         );
     }
-    // All that RISC-V asks of a builder has been seen: a third of the operations is left out only
-    // if the samples have become poor.
-    assert!(names.len() >= 28, "{names:?}");
+    // All but the flags, which RISC-V does not have.
+    assert!(names.len() >= 30, "{names:?}");
 }
 
 #[test]
