@@ -137,16 +137,16 @@ pub(super) extern "sysv64" fn load_aligned<G: Guest>(
 pub(super) extern "sysv64" fn pure<G: Guest>(core: *mut Core<G>, function: u64) -> Answer {
     // SAFETY: as in `load`; `function` was made from a function of this type.
     let (core, function) = unsafe {
-        (&mut *core, std::mem::transmute::<*const (), fn([u64; 4]) -> u64>(function as *const ()))
+        (&mut *core, std::mem::transmute::<*const (), fn([u64; 5]) -> u64>(function as *const ()))
     };
-    let [a, b, c, d, ..] = core.hot.spill;
-    Answer { value: function([a, b, c, d]), failed: 0 }
+    let [a, b, c, d, e, ..] = core.hot.spill;
+    Answer { value: function([a, b, c, d, e]), failed: 0 }
 }
 
 const WIDTHS: [Width; 4] = [Width::W8, Width::W16, Width::W32, Width::W64];
 
 /// An operation that the host has no instruction for: number and width, a, b.
-pub(super) fn soft_binary([what, a, b, _]: [u64; 4]) -> u64 {
+pub(super) fn soft_binary([what, a, b, ..]: [u64; 5]) -> u64 {
     const OPS: [Bin; 17] = [
         Bin::Add,
         Bin::Sub,
@@ -172,7 +172,7 @@ pub(super) fn soft_binary([what, a, b, _]: [u64; 4]) -> u64 {
 }
 
 /// An operation that the host has no instruction for: number and width, a.
-pub(super) fn soft_unary([what, a, ..]: [u64; 4]) -> u64 {
+pub(super) fn soft_unary([what, a, ..]: [u64; 5]) -> u64 {
     const OPS: [Un; 8] = [
         Un::Not,
         Un::Neg,
@@ -188,14 +188,29 @@ pub(super) fn soft_unary([what, a, ..]: [u64; 4]) -> u64 {
     ops::un(op, WIDTHS[(what >> 8) as usize], a)
 }
 
-/// The flags image of an operation: number and width, a, b, result.
-pub(super) fn soft_flags([what, a, b, r]: [u64; 4]) -> u64 {
-    const OPS: [FlagOp; 3] = [FlagOp::Add, FlagOp::Sub, FlagOp::Logic];
-    ops::flags_of(OPS[what as usize & 0xff], WIDTHS[(what >> 8) as usize], a, b, r)
+/// The flags image of an operation: number and width, a, b, result, image before.
+pub(super) fn soft_flags([what, a, b, r, old]: [u64; 5]) -> u64 {
+    const OPS: [FlagOp; 12] = [
+        FlagOp::Add,
+        FlagOp::Sub,
+        FlagOp::Logic,
+        FlagOp::AddInverted,
+        FlagOp::LogicInverted,
+        FlagOp::Inc,
+        FlagOp::Dec,
+        FlagOp::Shl,
+        FlagOp::Shr,
+        FlagOp::Sar,
+        FlagOp::Rol,
+        FlagOp::Ror,
+    ];
+    let op = OPS.get(what as usize & 0xff).copied().unwrap_or(FlagOp::Carry);
+    debug_assert_eq!(op as u64, what & 0xff);
+    ops::flags_of(op, WIDTHS[(what >> 8) as usize], a, b, r, old)
 }
 
 /// Whether condition `number` holds for a flags image.
-pub(super) fn soft_flag([number, image, ..]: [u64; 4]) -> u64 {
+pub(super) fn soft_flag([number, image, ..]: [u64; 5]) -> u64 {
     const CONDS: [FlagCond; 16] = [
         FlagCond::Overflow,
         FlagCond::NoOverflow,

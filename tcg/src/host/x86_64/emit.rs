@@ -41,6 +41,9 @@ pub(super) enum Node {
     Select(V, V, V),
 }
 
+/// Spill slots that calls pass arguments in.
+const ARGS: u8 = 5;
+
 /// What one of [`LOCALS`] holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Local {
@@ -234,7 +237,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         let at = (0..LOCALS.len())
             .find(|&at| self.temps >> at & 1 != 0 && self.held >> at & 1 == 0)
             .expect("no operation uses more registers at once than there are");
-        let slot = 4 + self.spills;
+        let slot = ARGS + self.spills;
         self.spills += 1;
         self.asm.store(Q, LOCALS[at], layout::spill::<G>(usize::from(slot)));
         for node in &mut self.nodes {

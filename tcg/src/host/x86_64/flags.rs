@@ -1,6 +1,6 @@
 //! The guest's arithmetic flags.
 
-use super::emit::{Emit, V};
+use super::emit::{Emit, Node, V};
 use super::layout;
 use super::regs::*;
 use super::asm::Q;
@@ -13,6 +13,8 @@ impl<G: Guest> Emit<'_, G> {
         self.to_spill(a, 1);
         self.to_spill(b, 2);
         self.to_spill(r, 3);
+        let old = self.push(Node::Field(G::FLAGS));
+        self.to_spill(old, 4);
         self.asm.mov_imm(RAX, op as u64 | (w as u64) << 8);
         self.asm.store(Q, RAX, layout::spill::<G>(0));
         self.asm.mov_imm(RAX, super::calls::soft_flags as *const () as u64);
