@@ -157,6 +157,13 @@ pub enum TcgMode {
 pub struct Offer {
     /// Its name on the command line.
     pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
     /// Why it cannot be used here, if it cannot.
     pub missing: Option<String>,
+}
+
+/// Every accelerator of this build, the best first.
+pub fn offers() -> Vec<Offer> {
+    vec![Offer { name: "tcg", about: "software CPU, on any host", missing: None }]
 }

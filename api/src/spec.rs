@@ -157,11 +157,6 @@ pub enum DeviceKind {
     },
     /// A source of random numbers.
     VirtioRng,
-    /// A console.
-    VirtioConsole {
-        /// Id of its [`BackendKind::Char`].
-        backend: String,
-    },
 }
 
 /// The host's side of a device.

@@ -24,3 +24,5 @@ pub mod virtio;
 
 pub use bus::Bus;
 pub use device::{Access, Device, Effect, MachineEvent};
+/// Disk images, for whoever opens one for a disk.
+pub use disk;

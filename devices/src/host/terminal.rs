@@ -282,11 +282,26 @@ pub fn is_writable(fd: BorrowedFd<'_>) -> bool {
     poll(fd, libc::POLLOUT, 0).is_ok_and(|ready| ready)
 }
 
+/// Waits until one of two descriptors can be read, or will never be; says which.
+pub fn wait_either(first: BorrowedFd<'_>, second: BorrowedFd<'_>) -> io::Result<[bool; 2]> {
+    let entry =
+        |fd: BorrowedFd<'_>| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut polled = [entry(first), entry(second)];
+    poll_all(&mut polled, -1)?;
+    Ok(polled.map(|entry| entry.revents != 0))
+}
+
 fn poll(fd: BorrowedFd<'_>, events: i16, timeout_ms: c_int) -> io::Result<bool> {
-    let mut polled = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }];
+    poll_all(&mut polled, timeout_ms)
+}
+
+/// poll(2) that a signal does not end; whether any descriptor is ready.
+fn poll_all(polled: &mut [libc::pollfd], timeout_ms: c_int) -> io::Result<bool> {
     loop {
-        // SAFETY: one valid element, as the count says.
-        let ready = unsafe { libc::poll(&mut polled, 1, timeout_ms) };
+        // SAFETY: as many valid elements as the count says, borrowed exclusively.
+        let ready =
+            unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout_ms) };
         if ready >= 0 {
             return Ok(ready > 0);
         }

@@ -1,0 +1,153 @@
+//! The command line as clap understands it.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::options::{Console, Disk, FirmwareArg, Net, Size};
+
+/// A virtual machine monitor with a software CPU of its own.
+#[derive(Debug, Parser)]
+#[command(name = "polyvisor", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Boot a virtual machine and stay with it until it ends.
+    Run(Box<Run>),
+    /// Print what this build and this host offer, and why not where something is missing.
+    Info(Info),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+const RUN_HELP: &str = "\
+Console: with a terminal as standard input, Ctrl-A x ends the machine and Ctrl-A h lists more keys.
+
+Exit status:
+  0    the guest switched itself off, or was ended with Ctrl-A x
+  1    Polyvisor or the host failed
+  2    the options, or the files that they name, cannot be used
+  100  the guest crashed: no CPU of it could go on, or it says that something is wrong with it
+  else the status that a guest reports through HTIF (tohost) or the board's test finisher; 255 for
+       any that is larger
+
+Environment:
+  POLYVISOR_LOG    what to log to standard error: warn (the default), info, debug, vmm=trace ...
+  POLYVISOR_CACHE  where `./x guest` keeps guests; ~/.cache/polyvisor unless set";
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = RUN_HELP, after_help = "`polyvisor run --help` tells more, such as \
+    the exit statuses.")]
+pub(crate) struct Run {
+    /// The guest's architecture.
+    #[arg(long, value_enum, default_value_t = ArchArg::Riscv64)]
+    pub(crate) arch: ArchArg,
+
+    /// Linux kernel (Image, also compressed, or ELF), or what the firmware is to start; without
+    /// --kernel and --firmware, the guest that `./x guest` fetched.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kernel: Option<PathBuf>,
+
+    /// Initial RAM disk.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) initrd: Option<PathBuf>,
+
+    /// The kernel's command line.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) cmdline: Option<String>,
+
+    /// Firmware that starts the kernel (OpenSBI, U-Boot); `none` starts the kernel as a program
+    /// for the bare machine. Otherwise Polyvisor is the firmware.
+    #[arg(long, value_name = "FILE|none")]
+    pub(crate) firmware: Option<FirmwareArg>,
+
+    /// Memory; K, M, G or T for units of 1024.
+    #[arg(long, value_name = "SIZE", default_value = "512M")]
+    pub(crate) memory: Size,
+
+    /// Number of CPUs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(crate) cpus: u32,
+
+    /// Add a disk with a raw image: path=FILE[,readonly][,id=NAME]; repeatable.
+    #[arg(long, value_name = "path=FILE,...")]
+    pub(crate) disk: Vec<Disk>,
+
+    /// Add a network card: user[,hostfwd=tcp:127.0.0.1:2222-:22]... goes out through this
+    /// process, tap=NAME through an interface; [,mac=52:54:00:12:34:56]; repeatable.
+    #[arg(long, value_name = "user|tap=NAME,...")]
+    pub(crate) net: Vec<Net>,
+
+    /// Where the serial console leads: stdio, file=FILE, pty or none.
+    #[arg(long, value_name = "BACKEND", default_value = "stdio")]
+    pub(crate) console: Console,
+
+    /// What runs the guest's code.
+    #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
+    pub(crate) accel: AccelArg,
+
+    /// How the software CPU runs it: translate what is hot, or interpret everything.
+    #[arg(long, value_enum, default_value_t = TcgArg::Jit)]
+    pub(crate) tcg: TcgArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Info {
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArchArg {
+    Riscv64,
+    Aarch64,
+    #[value(name = "x86_64")]
+    X86_64,
+}
+
+impl From<ArchArg> for api::Isa {
+    fn from(arch: ArchArg) -> Self {
+        match arch {
+            ArchArg::Riscv64 => api::Isa::Riscv64,
+            ArchArg::Aarch64 => api::Isa::Aarch64,
+            ArchArg::X86_64 => api::Isa::X86_64,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AccelArg {
+    /// The best that is usable.
+    Auto,
+    /// The software CPU.
+    Tcg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TcgArg {
+    Interp,
+    Jit,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

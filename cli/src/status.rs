@@ -1,0 +1,46 @@
+//! Exit statuses, and the way errors are told.
+
+use std::process::ExitCode;
+
+/// What the process ends with; `--help` explains it to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// The guest switched itself off, or the user ended it.
+    Success,
+    /// Polyvisor or the host failed.
+    Failure,
+    /// What the user asked for cannot be done.
+    Usage,
+    /// The guest crashed, or says that something is wrong with it.
+    Guest,
+    /// The guest's own status.
+    Own(u8),
+}
+
+/// The status for a guest that crashed: not one that shells or common programs use.
+const GUEST: u8 = 100;
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> ExitCode {
+        ExitCode::from(match status {
+            Status::Success => 0,
+            Status::Failure => 1,
+            Status::Usage => 2,
+            Status::Guest => GUEST,
+            Status::Own(status) => status,
+        })
+    }
+}
+
+impl Status {
+    /// For a status that the guest gives; what does not fit stays a failure.
+    pub(crate) fn own(status: u32) -> Self {
+        Status::Own(u8::try_from(status).unwrap_or(u8::MAX))
+    }
+}
+
+/// Tells what went wrong.
+pub(crate) fn fail(status: Status, what: &str) -> Status {
+    eprintln!("polyvisor: {what}");
+    status
+}

@@ -1,0 +1,73 @@
+//! What this build and this host offer.
+
+use serde::Serialize;
+
+use devices::registry;
+
+/// What `polyvisor info` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Info {
+    /// Polyvisor's version.
+    pub version: &'static str,
+    /// Ways to run guest code.
+    pub accelerators: Vec<Availability>,
+    /// Guest architectures.
+    pub guests: Vec<Availability>,
+    /// Device models.
+    pub devices: Vec<Availability>,
+    /// Disk image formats.
+    pub formats: Vec<Availability>,
+}
+
+/// Something that is there, or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Availability {
+    /// What users type.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Why it cannot be used here, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+fn there(name: &'static str, about: &'static str) -> Availability {
+    Availability { name, about, missing: None }
+}
+
+/// Looks at this build and this host.
+pub fn info() -> Info {
+    let accelerators = accel::offers()
+        .into_iter()
+        .map(|offer| Availability { name: offer.name, about: offer.about, missing: offer.missing })
+        .collect();
+    let not_yet = |name, about| Availability {
+        name,
+        about,
+        missing: Some("this build has no CPU and board for it".into()),
+    };
+    Info {
+        version: env!("CARGO_PKG_VERSION"),
+        accelerators,
+        guests: vec![
+            there("riscv64", "RISC-V, 64 bits, board `virt`"),
+            not_yet("aarch64", "Arm, 64 bits"),
+            not_yet("x86_64", "x86, 64 bits"),
+        ],
+        devices: registry::KINDS.iter().map(|kind| there(kind.name, kind.about)).collect(),
+        formats: vec![there("raw", "the bytes of the disk, in a file or block device")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_has_a_reason() {
+        let info = info();
+        assert!(info.accelerators.iter().any(|a| a.name == "tcg" && a.missing.is_none()));
+        assert!(info.guests.iter().any(|g| g.name == "riscv64" && g.missing.is_none()));
+        assert_eq!(info.devices.len(), registry::KINDS.len());
+    }
+}

@@ -1,0 +1,142 @@
+//! The lives of a machine: from power-on or reset to the next reset or the end.
+
+use std::sync::Arc;
+
+use accel::{Accelerator, Vm, VmConfig};
+use arch::Arch;
+use devices::bus::lock;
+use devices::host::terminal::RawTerminal;
+
+use super::Outcome;
+use super::control::{Control, Event};
+use super::htif::Htif;
+use super::link::Link;
+use crate::clock::MachineClock;
+use crate::console::InputThread;
+use crate::error::Error;
+use crate::io::MachineIo;
+use crate::memory::GuestMemory;
+use crate::vcpu::{self, Begin};
+use crate::worker::Worker;
+
+/// How a machine begins a life.
+pub(crate) struct Booted<A: Arch> {
+    /// One for each vCPU.
+    pub(crate) vcpus: Vec<Begin<A>>,
+    /// Guest-physical address of `tohost`, if the program has it.
+    pub(crate) tohost: Option<u64>,
+}
+
+/// What a board does at power-on.
+pub(crate) trait Board<A: Arch>: Send {
+    /// Fills memory, which is zero, and says how the vCPUs begin.
+    fn boot(&self, memory: &GuestMemory) -> Result<Booted<A>, Error>;
+    /// The accelerator answers calls to the firmware.
+    fn firmware_calls(&self) -> bool;
+}
+
+/// A machine with all its parts.
+pub(crate) struct Parts<A: Arch> {
+    pub(crate) input: Option<InputThread>,
+    pub(crate) workers: Vec<Worker>,
+    pub(crate) accel: Box<dyn Accelerator<A>>,
+    pub(crate) board: Box<dyn Board<A>>,
+    pub(crate) io: Arc<MachineIo>,
+    pub(crate) clock: Arc<MachineClock>,
+    pub(crate) memory: GuestMemory,
+    pub(crate) control: Arc<Control>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) terminal: Option<RawTerminal>,
+}
+
+impl<A: Arch> Parts<A> {
+    /// Runs the machine to its end. `first` is what the boot gave.
+    pub(crate) fn run(mut self, first: Booted<A>) -> Result<Outcome, Error> {
+        let mut booted = first;
+        let outcome = loop {
+            match self.live(booted)? {
+                Event::Reset => {
+                    tracing::info!("the machine is reset");
+                    self.memory.clear()?;
+                    booted = self.board.boot(&self.memory)?;
+                }
+                Event::PowerOff => break Outcome::PoweredOff,
+                Event::Failed => break Outcome::Failed,
+                Event::Exit(status) => break Outcome::Exit(status),
+                Event::Crashed(report) => break Outcome::Crashed(report),
+                Event::Quit => break Outcome::Quit,
+                Event::Error(error) => return Err(error),
+            }
+        };
+        drop(self.input.take());
+        self.clock.end();
+        // Last, when nothing prints any more.
+        drop(self.terminal.take());
+        Ok(outcome)
+    }
+
+    /// One life. The VM is new, the devices are reset: nothing of the last life is left but what
+    /// the host's side keeps (disks, connections).
+    fn live(&mut self, booted: Booted<A>) -> Result<Event, Error> {
+        let vcpus = booted.vcpus.len() as u32;
+        let vm: Arc<dyn Vm<A>> = Arc::from(self.accel.create_vm(VmConfig {
+            vcpus,
+            io: self.io.clone(),
+            clock: self.clock.clone(),
+            firmware_calls: self.board.firmware_calls(),
+        })?);
+        for slot in self.memory.slots() {
+            vm.map(slot)?;
+        }
+        if let Some(tohost) = booted.tohost {
+            self.watch_tohost(&*vm, tohost)?;
+        }
+        self.link.connect(vm.clone(), vcpus);
+        // After connecting, so that the vCPUs' pins get their levels.
+        for device in self.io.bus.devices() {
+            lock(&device).reset();
+        }
+        let mut threads = Vec::new();
+        if let Err(error) = self.spawn(&vm, booted.vcpus, &mut threads) {
+            self.control.post(Event::Error(error));
+        }
+        self.control.wait();
+        self.link.kick_all();
+        for thread in threads {
+            // A panic was told by the thread itself.
+            let _ = thread.join();
+        }
+        self.workers.iter_mut().for_each(Worker::stop);
+        self.link.disconnect();
+        Ok(self.control.take().unwrap_or(Event::Quit))
+    }
+
+    fn spawn(
+        &mut self,
+        vm: &Arc<dyn Vm<A>>,
+        begins: Vec<Begin<A>>,
+        threads: &mut Vec<std::thread::JoinHandle<()>>,
+    ) -> Result<(), Error> {
+        for worker in &mut self.workers {
+            worker.start(&self.control)?;
+        }
+        for (index, begin) in (0..).zip(begins) {
+            let thread = vcpu::spawn(index, vm.clone(), begin, self.control.clone())
+                .map_err(|source| Error::Host { what: "a thread for a vCPU", source })?;
+            threads.push(thread);
+        }
+        Ok(())
+    }
+
+    fn watch_tohost(&self, vm: &dyn Vm<A>, tohost: u64) -> Result<(), Error> {
+        let Some(watch) = vm.watch() else {
+            let name = self.accel.name();
+            tracing::warn!("{name} cannot watch `tohost`: the program's exit goes unseen");
+            return Ok(());
+        };
+        watch.watch(tohost)?;
+        // The same in every life.
+        self.io.htif.get_or_init(|| Htif::new(tohost, self.memory.dma()));
+        Ok(())
+    }
+}

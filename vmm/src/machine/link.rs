@@ -1,0 +1,104 @@
+//! The present VM, as devices, the clock and the memory's writers reach it.
+//!
+//! These outlive the VM, which is made anew at every reset of the machine; they hold the link
+//! instead. Without a VM everything falls on deaf ears, as at a machine without power.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use accel::Vm;
+use arch::Arch;
+use devices::dma::DmaWatch;
+use devices::irq::{IrqLine, IrqSink};
+
+/// A VM whatever its architecture.
+trait Port: Send + Sync {
+    fn set_pin(&self, vcpu: u32, pin: u32, level: bool);
+    fn kick_all(&self);
+    fn alarm(&self, vcpu: u32);
+    fn written(&self, gpa: u64, len: usize);
+}
+
+struct VmPort<A: Arch> {
+    vm: Arc<dyn Vm<A>>,
+    vcpus: u32,
+}
+
+impl<A: Arch> Port for VmPort<A> {
+    fn set_pin(&self, vcpu: u32, pin: u32, level: bool) {
+        self.vm.set_pin(vcpu, pin, level);
+    }
+
+    fn kick_all(&self) {
+        (0..self.vcpus).for_each(|vcpu| self.vm.kick(vcpu));
+    }
+
+    fn alarm(&self, vcpu: u32) {
+        self.vm.alarm(vcpu);
+    }
+
+    fn written(&self, gpa: u64, len: usize) {
+        self.vm.written(gpa, len);
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Link {
+    port: RwLock<Option<Box<dyn Port>>>,
+}
+
+impl Link {
+    pub(crate) fn connect<A: Arch>(&self, vm: Arc<dyn Vm<A>>, vcpus: u32) {
+        self.replace(Some(Box::new(VmPort { vm, vcpus })));
+    }
+
+    pub(crate) fn disconnect(&self) {
+        self.replace(None);
+    }
+
+    fn replace(&self, port: Option<Box<dyn Port>>) {
+        let old = {
+            let mut held = self.port.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, port)
+        };
+        drop(old);
+    }
+
+    fn with(&self, use_it: impl FnOnce(&dyn Port)) {
+        if let Some(port) = &*self.port.read().unwrap_or_else(PoisonError::into_inner) {
+            use_it(&**port);
+        }
+    }
+
+    /// Makes every vCPU come out of guest code.
+    pub(crate) fn kick_all(&self) {
+        self.with(|port| port.kick_all());
+    }
+
+    /// A vCPU's deadline has come.
+    pub(crate) fn alarm(&self, vcpu: u32) {
+        self.with(|port| port.alarm(vcpu));
+    }
+
+    /// The wire to interrupt pin `pin` of a vCPU.
+    pub(crate) fn pin(self: &Arc<Self>, vcpu: u32, pin: u32) -> IrqLine {
+        IrqLine::new(Arc::new(Pins { link: self.clone(), vcpu }), pin)
+    }
+}
+
+impl DmaWatch for Link {
+    fn written(&self, gpa: u64, len: usize) {
+        self.with(|port| port.written(gpa, len));
+    }
+}
+
+struct Pins {
+    link: Arc<Link>,
+    vcpu: u32,
+}
+
+impl IrqSink for Pins {
+    fn set(&self, pin: u32, level: bool) {
+        self.link.with(|port| port.set_pin(self.vcpu, pin, level));
+    }
+}

@@ -1,0 +1,168 @@
+//! Guest memory and its one owner.
+//!
+//! All of it lies in one memfd. [`GuestMemory`] hands out views of the same mapping: slots for
+//! the accelerator, a [`Dma`] for devices, which reports writes, and plain copies for the boot. A
+//! host page is touched only when the guest, or the boot, touches it.
+
+mod mapping;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use accel::Slot;
+use devices::dma::{Dma, DmaBitmap, DmaWatch, Memory};
+use vm_memory::mmap::MmapRegionBuilder;
+use vm_memory::{
+    Bytes, FileOffset, GuestAddress, GuestMemoryRegion, MemoryRegionAddress, ReadVolatile,
+};
+
+use mapping::{Mapping, Region};
+
+/// A wish for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Want {
+    /// Guest-physical address.
+    pub(crate) gpa: u64,
+    /// Bytes, a whole number of pages.
+    pub(crate) len: u64,
+    /// Neither the guest nor devices may write it.
+    pub(crate) readonly: bool,
+}
+
+/// Memory cannot be had, or what is to be put there does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// The host refuses.
+    #[error(
+        "the host cannot provide {} MiB of memory for the guest: {source}; ask for less with \
+         --memory", .len >> 20
+    )]
+    Host {
+        /// How much, in bytes.
+        len: u64,
+        /// What the host says.
+        source: io::Error,
+    },
+    /// An address without memory.
+    #[error("{:#x} to {:#x} is not memory of the guest", .0.start, .0.end)]
+    Outside(Range<u64>),
+    /// A file could not be read into memory.
+    #[error("the file could not be read into the guest's memory: {0}")]
+    Read(String),
+}
+
+struct Piece {
+    region: Arc<Region>,
+    /// Where it begins in the memfd.
+    offset: u64,
+    readonly: bool,
+}
+
+/// See the module.
+pub(crate) struct GuestMemory {
+    file: Arc<File>,
+    pieces: Vec<Piece>,
+    dma: Dma,
+}
+
+impl GuestMemory {
+    /// Memory as wished for, all zero. `watch` hears of the devices' writes.
+    pub(crate) fn new(wants: &[Want], watch: &Arc<dyn DmaWatch>) -> Result<Self, MemoryError> {
+        let total = wants.iter().fold(0u64, |sum, want| sum.saturating_add(want.len));
+        let refused = |source| MemoryError::Host { len: total, source };
+        let file = Arc::new(mapping::memfd(total).map_err(refused)?);
+        let mut offset = 0;
+        let mut pieces = Vec::new();
+        for want in wants {
+            let region = map(&file, offset, *want, watch).map_err(refused)?;
+            pieces.push(Piece { region: Arc::new(region), offset, readonly: want.readonly });
+            offset += want.len;
+        }
+        let writable = pieces.iter().filter(|p| !p.readonly).map(|p| p.region.clone()).collect();
+        let dma = Memory::from_arc_regions(writable)
+            .map_err(|e| refused(io::Error::other(e.to_string())))?;
+        Ok(Self { file, pieces, dma: Arc::new(dma) })
+    }
+
+    /// What the accelerator maps.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        let slot = |piece: &Piece| Slot {
+            gpa: piece.region.start_addr().0,
+            memory: Arc::new(Mapping(piece.region.clone())),
+            readonly: piece.readonly,
+        };
+        self.pieces.iter().map(slot).collect()
+    }
+
+    /// What devices reach.
+    pub(crate) fn dma(&self) -> Dma {
+        self.dma.clone()
+    }
+
+    /// Puts `bytes` to `gpa`, read-only memory or not.
+    pub(crate) fn write(&self, gpa: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+        let (piece, at) = self.find(gpa, bytes.len() as u64)?;
+        piece.region.write_slice(bytes, at).map_err(|e| MemoryError::Read(e.to_string()))
+    }
+
+    /// Fills `len` bytes at `gpa` from a file.
+    pub(crate) fn read_from<F: ReadVolatile>(
+        &self,
+        gpa: u64,
+        len: u64,
+        file: &mut F,
+    ) -> Result<(), MemoryError> {
+        let (piece, at) = self.find(gpa, len)?;
+        piece
+            .region
+            .read_exact_volatile_from(at, file, len as usize)
+            .map_err(|e| MemoryError::Read(e.to_string()))
+    }
+
+    /// Makes all memory zero, as it was at first. Nothing may use it meanwhile.
+    pub(crate) fn clear(&self) -> Result<(), MemoryError> {
+        for piece in &self.pieces {
+            let len = piece.region.len();
+            mapping::punch(&self.file, piece.offset, len)
+                .map_err(|source| MemoryError::Host { len, source })?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, gpa: u64, len: u64) -> Result<(&Piece, MemoryRegionAddress), MemoryError> {
+        let holds = |piece: &&Piece| {
+            let start = piece.region.start_addr().0;
+            gpa.checked_sub(start)
+                .and_then(|at| at.checked_add(len))
+                .is_some_and(|end| end <= piece.region.len())
+        };
+        let piece = self
+            .pieces
+            .iter()
+            .find(holds)
+            .ok_or_else(|| MemoryError::Outside(gpa..gpa.saturating_add(len)))?;
+        Ok((piece, MemoryRegionAddress(gpa - piece.region.start_addr().0)))
+    }
+}
+
+fn map(
+    file: &Arc<File>,
+    offset: u64,
+    want: Want,
+    watch: &Arc<dyn DmaWatch>,
+) -> Result<Region, io::Error> {
+    let len = usize::try_from(want.len).map_err(io::Error::other)?;
+    let bitmap = DmaBitmap::new(watch.clone(), want.gpa);
+    let region = MmapRegionBuilder::new_with_bitmap(len, bitmap)
+        .with_file_offset(FileOffset::from_arc(file.clone(), offset))
+        .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+        .with_mmap_flags(libc::MAP_SHARED | libc::MAP_NORESERVE)
+        .build()
+        .map_err(|e| io::Error::other(e.to_string()))?;
+    Region::new(region, GuestAddress(want.gpa))
+        .ok_or_else(|| io::Error::other("the addresses do not fit into 64 bits"))
+}
