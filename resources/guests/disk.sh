@@ -10,6 +10,8 @@ make_disk() {
   note "$arch: fetching a minimal Debian with apt and gcc"
   root=$work/root
   mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" "$root/var/lib/dpkg/alternatives"
+  # Format 1: the files of packages for several architectures are called NAME:ARCH.
+  echo 1 >"$root/var/lib/dpkg/info/format"
   # shellcheck disable=SC2086 # a list of words
   download_all $disk_packages >"$work/debs"
   note "$arch: unpacking $(wc -l <"$work/debs") packages"
@@ -61,6 +63,7 @@ unpack_package() {
 
 # What the scripts of base-files, base-passwd, libc-bin, passwd, libpam-runtime and debianutils do.
 configure_base() {
+  superuser=$root/root
   : >"$root/var/lib/dpkg/available"
   cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
   cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
@@ -75,8 +78,8 @@ configure_base() {
   cp "$root/usr/share/debianutils/shells" "$root/etc/shells"
   printf '%s\n' /bin/bash /usr/bin/bash /bin/dash /usr/bin/dash >>"$root/etc/shells"
   cp "$root/usr/share/base-files/profile" "$root/etc/profile"
-  cp "$root/usr/share/base-files/dot.profile" "$root/root/.profile"
-  cp "$root/usr/share/base-files/dot.bashrc" "$root/root/.bashrc"
+  cp "$root/usr/share/base-files/dot.profile" "$superuser/.profile"
+  cp "$root/usr/share/base-files/dot.bashrc" "$superuser/.bashrc"
   ln -sf debian "$root/etc/dpkg/origins/default"
   for folder in mnt srv opt media etc/opt var/opt var/mail usr/local/bin usr/local/lib \
     usr/local/sbin usr/local/include usr/local/share etc/polyvisor; do
@@ -89,8 +92,7 @@ configure_base() {
   done
   ln -sf ../proc/self/mounts "$root/etc/mtab"
   for kind in auth account session password; do
-    control=required
-    echo "$kind $control pam_unix.so" >"$root/etc/pam.d/common-$kind"
+    echo "$kind required pam_unix.so" >"$root/etc/pam.d/common-$kind"
   done
   cp "$root/etc/pam.d/common-session" "$root/etc/pam.d/common-session-noninteractive"
 }
