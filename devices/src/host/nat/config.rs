@@ -198,6 +198,7 @@ pub struct NatConfig {
     /// Where DNS queries go; /etc/resolv.conf.
     pub resolvers: Resolvers,
     /// Whether the guest reaches servers on the host's loopback at the gateway's address; yes.
+    /// Servers on the host's other addresses are part of the network either way.
     pub host_loopback: bool,
     /// Largest IPv4 packet in bytes, from 576 to 65,521; 1500. A large one (65,520) makes bulk
     /// TCP several times cheaper, if the network card can carry such frames.

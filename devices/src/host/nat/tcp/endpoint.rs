@@ -18,6 +18,8 @@ const KEEPALIVE: Duration = Duration::from_secs(600);
 const ATTEMPTS_MAX: u32 = 10;
 /// The same for our SYN, sent every second: a guest that is still booting.
 const SYN_ATTEMPTS_MAX: u32 = 60;
+/// Answers in store for segments out of order.
+const REPEATS_MAX: u8 = 4;
 /// Shift of the windows that we announce: 256 KiB and more fit. [RFC-7323 §2.3]
 const SCALE: u8 = 3;
 /// Assumed if a SYN does not say. [RFC-9293 §3.7.1]
@@ -99,6 +101,9 @@ pub(in super::super) struct Endpoint {
     edge: u32,
     fin_received: bool,
     ack: bool,
+    /// Segments out of order that each want an answer of their own: three start the guest's
+    /// fast retransmission.
+    repeats: u8,
 
     timer: Option<Instant>,
     attempts: u32,
@@ -134,6 +139,7 @@ impl Endpoint {
             edge: 0,
             fin_received: false,
             ack: false,
+            repeats: 0,
             timer: None,
             attempts: 0,
         }
@@ -346,8 +352,10 @@ impl Endpoint {
         self.ack = true;
         let old = self.rcv_nxt.wrapping_sub(header.seq) as usize;
         if self.fin_received || old > data.len() {
+            self.repeats = (self.repeats + 1).min(REPEATS_MAX);
             return;
         }
+        self.repeats = 0;
         let taken = self.input.push(&data[old..]);
         self.rcv_nxt = self.rcv_nxt.wrapping_add(taken as u32);
         if fin && old + taken == data.len() {
@@ -491,7 +499,8 @@ impl Endpoint {
 
     /// Notes that a segment up to `end` left.
     fn sent(&mut self, end: u32, occupies: bool, now: Instant) {
-        self.ack = false;
+        self.repeats = self.repeats.saturating_sub(1);
+        self.ack = self.repeats > 0;
         if occupies {
             if !self.resend {
                 self.nxt = end;

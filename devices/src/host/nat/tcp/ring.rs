@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_ring_is_a_queue_with_a_limit() {
         let mut ring = Ring::new(16 * 1024);
-        let mut queue = VecDeque::new();
+        let mut queue: VecDeque<u8> = VecDeque::new();
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let mut random = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
