@@ -82,10 +82,12 @@ impl<G: Guest> Vcpu<G> {
         };
         core.failed_fetches = 0;
         let code = match block.code() {
+            _ if std::mem::take(&mut core.interpret) => 0,
             0 => core.warm(&block),
             code => code,
         };
         if code == 0 {
+            core.raise_fp_flags();
             if interp::run(core, &block) == Ended::Resync {
                 core.look_again();
             }
@@ -107,6 +109,7 @@ impl<G: Guest> Vcpu<G> {
             Exit::Jump | Exit::Request => {}
             Exit::Chain => self.chain(),
             Exit::Resync => core.look_again(),
+            Exit::Interpret => core.interpret = true,
             Exit::Exception => {
                 core.raise_fp_flags();
                 if let Some(e) = core.raised.take() {

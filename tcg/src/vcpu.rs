@@ -178,6 +178,8 @@ pub struct Core<G: Guest> {
     pub(crate) stale: bool,
     /// Fetches that failed in a row.
     pub(crate) failed_fetches: u32,
+    /// The next block is interpreted, whether it has code or not.
+    pub(crate) interpret: bool,
 }
 
 /// The sticky flags of the SSE unit.
@@ -209,6 +211,7 @@ impl<G: Guest> Core<G> {
             raised: None,
             stale: false,
             failed_fetches: 0,
+            interpret: false,
         }
     }
 

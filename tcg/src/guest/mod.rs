@@ -54,6 +54,17 @@ pub struct RegFile {
     pub pins: &'static [u8],
 }
 
+/// How translated code of a mode rounds when an instruction asks for the dynamic mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FpMode {
+    /// To nearest, ties to even.
+    Nearest,
+    /// In another way that hosts have.
+    Host,
+    /// In a way that only software has.
+    Soft,
+}
+
 /// What a helper may touch of the CPU state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touches {
@@ -163,6 +174,10 @@ pub trait Guest: Arch {
     /// The dynamic rounding mode: 0 nearest even, 1 down, 2 up, 3 toward zero (as x86 and this
     /// engine number them), or `None` if only software has it; [`Guest::mode`] tells those apart.
     fn fp_rounding(state: &Self::State) -> Option<u8>;
+    /// How instructions of this mode round dynamically.
+    fn fp_mode(mode: u32) -> FpMode;
+    /// A rounding mode named in an instruction, numbered as in [`Guest::fp_rounding`].
+    fn fp_static(rm: u8) -> Option<u8>;
     /// Raises sticky flags, in the order of the SSE unit: bit 0 invalid, 1 denormal, 2 divide by
     /// zero, 3 overflow, 4 underflow, 5 inexact.
     fn fp_raise(state: &mut Self::State, flags: u8);

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Resync = 3,
     /// `core.raised` holds an exception of the instruction at the program counter in the state.
     Exception = 4,
+    /// The interpreter goes on at the program counter in the state, for one block.
+    Interpret = 5,
 }
 
 impl Exit {
@@ -27,6 +29,7 @@ impl Exit {
             2 => Exit::Request,
             3 => Exit::Resync,
             4 => Exit::Exception,
+            5 => Exit::Interpret,
             _ => unreachable!("exit code {code}: translated code returns only the codes above"),
         }
     }
@@ -42,7 +45,7 @@ pub(crate) struct Row {
     pub(crate) pc: u16,
     /// Dirty guest registers by the place that holds them; 0xff: none or clean.
     pub(crate) int: [u8; 3],
-    /// Index into [`Rows::vec`], for dirty vector registers; 0 is the empty list.
+    /// Index into [`Rows::vec`] plus one, for dirty vector registers; 0: none.
     pub(crate) vec: u16,
 }
 

@@ -20,7 +20,7 @@ pub use arch::riscv64::Riscv64;
 use arch::riscv64::fields::*;
 
 use crate::builder::{At, Bin, Builder, Fmt, FpOp, Lowered, Rm, Width};
-use crate::guest::{Access, Decoded, Guest, Mapping, Pending, RegFile};
+use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
 use crate::isa::riscv64::{self as isa, Ext, Insn};
 use crate::vcpu::Core;
 
@@ -36,6 +36,8 @@ const FS_DIRTY: u32 = 3;
 const MODE_RMM: u32 = 1 << 2;
 /// The dynamic rounding mode is reserved: instructions that use it are illegal.
 const MODE_RM_RESERVED: u32 = 1 << 3;
+/// The dynamic rounding mode is not to nearest even.
+const MODE_RM_OTHER: u32 = 1 << 4;
 
 /// What a hart has beside its registers.
 #[derive(Debug, Default)]
@@ -66,7 +68,8 @@ impl Guest for Riscv64 {
         offset: offset_of!(Hart, f),
         stride: 8,
         count: 32,
-        pins: &[],
+        // fa5 fa4 fa3 fa0
+        pins: &[15, 14, 13, 10],
     };
     const PC: usize = offset_of!(Hart, pc);
     const FLAGS: usize = usize::MAX;
@@ -78,7 +81,8 @@ impl Guest for Riscv64 {
         let fs = (h.mstatus & MSTATUS_FS) >> 13;
         let fs = if fs == 0 || fs == 3 { fs as u32 } else { 1 };
         let rm = match h.frm {
-            0..=3 => 0,
+            0 => 0,
+            1..=3 => MODE_RM_OTHER,
             4 => MODE_RMM,
             _ => MODE_RM_RESERVED,
         };
@@ -233,8 +237,20 @@ impl Guest for Riscv64 {
     }
 
     fn fp_rounding(h: &Hart) -> Option<u8> {
+        Self::fp_static(h.frm as u8)
+    }
+
+    fn fp_mode(mode: u32) -> FpMode {
+        match mode & (MODE_RMM | MODE_RM_RESERVED | MODE_RM_OTHER) {
+            0 => FpMode::Nearest,
+            MODE_RM_OTHER => FpMode::Host,
+            _ => FpMode::Soft,
+        }
+    }
+
+    fn fp_static(rm: u8) -> Option<u8> {
         // RISC-V: 0 nearest even, 1 toward zero, 2 down, 3 up.
-        match h.frm {
+        match rm {
             0 => Some(0),
             1 => Some(3),
             2 => Some(1),

@@ -1,38 +1,19 @@
 //! The emitter as a [`Builder`].
 
-use super::asm::{self, Alu, D, Q, cc, form};
+use super::asm::{self, Alu, Q, form};
 use super::emit::{Emit, Node, V};
 use super::regs::*;
-use super::{fp_table, layout};
+use super::fp::{F, FNode};
+use super::layout;
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
 
 /// Nothing can go wrong while translating.
 pub(super) enum Never {}
 
-const BOX: u64 = 0xffff_ffff_0000_0000;
-const CANONICAL_NAN_S: u64 = 0x7fc0_0000;
-
-impl<G: Guest> Emit<'_, G> {
-    /// A floating-point operation in software.
-    fn fp_soft(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: &[V]) -> V {
-        for (slot, &v) in args.iter().enumerate() {
-            self.to_spill(v, slot);
-        }
-        self.asm.mov_imm(RAX, fp_table::number(op, fmt, rm));
-        let stub = self.stubs.fp;
-        self.call_stub(stub);
-        self.result_from(RAX)
-    }
-
-    fn fp_field(r: u8) -> usize {
-        G::FP.offset + usize::from(r) * G::FP.stride
-    }
-}
-
 impl<G: Guest> Builder<G> for Emit<'_, G> {
     type V = V;
-    type F = V;
+    type F = F;
     type Trap = Never;
 
     fn imm(&mut self, value: u64) -> V {
@@ -145,6 +126,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         let code = self.truth(c);
         self.release();
         let before = self.locals;
+        let before_fp = self.fp.locals;
         self.last = None;
         let over = self.asm.jcc_near(code ^ 1);
         f(self)?;
@@ -152,6 +134,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.flush();
         self.asm.bind_near(over);
         self.last = None;
+        self.xjoin(&before_fp);
         // What both ways agree on stays.
         for (now, then) in self.locals.iter_mut().zip(before) {
             if now.guest != then.guest {
@@ -200,101 +183,80 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.result_from(RAX)
     }
 
-    fn fget(&mut self, r: u8, fmt: Fmt) -> V {
-        let raw = self.push(Node::Field(Self::fp_field(r)));
-        if fmt == Fmt::D {
-            return raw;
-        }
-        if !G::NAN_BOXED {
-            return self.unary(Un::Zext32, Width::W64, raw);
-        }
-        let to = self.temp();
-        self.asm.load(Q, to, layout::vec::<G>(r));
-        self.asm.mov(Q, RAX, to);
-        form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
-        self.asm.mov(D, to, to);
-        self.asm.alu_imm(Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
-        let boxed = self.asm.jcc_short(cc::E);
-        self.asm.mov_imm(to, CANONICAL_NAN_S);
-        self.asm.bind(boxed);
-        self.release();
-        self.push(Node::Host(to))
+    fn fget(&mut self, r: u8, fmt: Fmt) -> F {
+        self.fread(r, fmt)
     }
 
-    fn fset(&mut self, r: u8, fmt: Fmt, v: V) {
-        let v = if fmt == Fmt::S && G::NAN_BOXED {
-            let upper = self.imm(BOX);
-            self.binary(Bin::Or, Width::W64, v, upper)
-        } else {
-            v
-        };
-        self.set_field(Self::fp_field(r), v);
-        let zero = self.imm(0);
-        for upper in (8..G::FP.stride).step_by(8) {
-            self.set_field(Self::fp_field(r) + upper, zero);
-        }
+    fn fset(&mut self, r: u8, fmt: Fmt, v: F) {
+        self.fp.sets.push((r, fmt, v));
     }
 
-    fn fload(&mut self, va: V, fmt: Fmt) -> Result<V, Never> {
-        Ok(self.load_value(va, if fmt == Fmt::S { MemOp::LWU } else { MemOp::LD }))
+    fn fload(&mut self, va: V, fmt: Fmt) -> Result<F, Never> {
+        Ok(self.fp_load(va, fmt))
     }
 
-    fn fstore(&mut self, va: V, v: V, fmt: Fmt) -> Result<(), Never> {
-        self.store_value(va, v, if fmt == Fmt::S { MemOp::SW } else { MemOp::SD });
+    fn fstore(&mut self, va: V, v: F, fmt: Fmt) -> Result<(), Never> {
+        self.fp_store(va, v, fmt);
         Ok(())
     }
 
-    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: V, b: V) -> V {
-        self.fp_soft(FpOp::Two(op), fmt, rm, &[a, b])
+    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: F, b: F) -> F {
+        if matches!(op, Fp2::Min | Fp2::Max) || self.host_rounds(rm) {
+            return self.fpush(FNode::Two(op, fmt, a, b));
+        }
+        let v = self.fp_soft(FpOp::Two(op), fmt, rm, &[a, b]);
+        self.from_soft(fmt, v)
     }
 
-    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: V, b: V, c: V) -> V {
-        self.fp_soft(FpOp::Three(op), fmt, rm, &[a, b, c])
+    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: F, b: F, c: F) -> F {
+        if self.host_rounds(rm) {
+            return self.fpush(FNode::Three(op, fmt, a, b, c));
+        }
+        let v = self.fp_soft(FpOp::Three(op), fmt, rm, &[a, b, c]);
+        self.from_soft(fmt, v)
     }
 
-    fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: V) -> V {
-        self.fp_soft(FpOp::Sqrt, fmt, rm, &[a])
+    fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: F) -> F {
+        if self.host_rounds(rm) {
+            return self.fpush(FNode::Sqrt(fmt, a));
+        }
+        let v = self.fp_soft(FpOp::Sqrt, fmt, rm, &[a]);
+        self.from_soft(fmt, v)
     }
 
-    fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: V, b: V) -> V {
-        let bit = self.imm(if fmt == Fmt::S { 1 << 31 } else { 1 << 63 });
-        let rest = self.imm(if fmt == Fmt::S { (1 << 31) - 1 } else { (1 << 63) - 1 });
-        let w = Width::W64;
-        let sign = match s {
-            Sgn::Copy => b,
-            Sgn::Neg => self.un(Un::Not, w, b),
-            Sgn::Xor => self.bin(Bin::Xor, w, a, b),
-        };
-        let sign = self.bin(Bin::And, w, sign, bit);
-        let magnitude = self.bin(Bin::And, w, a, rest);
-        self.bin(Bin::Or, w, magnitude, sign)
+    fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: F, b: F) -> F {
+        self.fpush(FNode::Sign(s, fmt, a, b))
     }
 
-    fn fcmp(&mut self, c: FCond, fmt: Fmt, a: V, b: V) -> V {
-        self.fp_soft(FpOp::Cmp(c), fmt, Rm::Dynamic, &[a, b])
+    fn fcmp(&mut self, c: FCond, fmt: Fmt, a: F, b: F) -> V {
+        self.fp_compare(c, fmt, a, b)
     }
 
-    fn fcvt_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: V) -> V {
-        self.fp_soft(FpOp::ToInt(to), fmt, rm, &[a])
+    fn fcvt_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: F) -> V {
+        self.fp_to_int(fmt, to, rm, a)
     }
 
-    fn fcvt_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: V) -> V {
-        self.fp_soft(FpOp::FromInt(from), fmt, rm, &[a])
+    fn fcvt_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: V) -> F {
+        self.fp_from_int(fmt, from, rm, a)
     }
 
-    fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: V) -> V {
-        self.fp_soft(FpOp::To(to), from, rm, &[a])
+    fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: F) -> F {
+        if to == Fmt::D || self.host_rounds(rm) {
+            return self.fpush(FNode::Convert(from, to, a));
+        }
+        let v = self.fp_soft(FpOp::To(to), from, rm, &[a]);
+        self.from_soft(to, v)
     }
 
-    fn fclass(&mut self, fmt: Fmt, a: V) -> V {
+    fn fclass(&mut self, fmt: Fmt, a: F) -> V {
         self.fp_soft(FpOp::Class, fmt, Rm::Dynamic, &[a])
     }
 
-    fn fbits(&mut self, fmt: Fmt, a: V) -> V {
-        if fmt == Fmt::S { self.unary(Un::Zext32, Width::W64, a) } else { a }
+    fn fbits(&mut self, fmt: Fmt, a: F) -> V {
+        self.fp_bits(fmt, a)
     }
 
-    fn fraw(&mut self, fmt: Fmt, a: V) -> V {
-        self.fbits(fmt, a)
+    fn fraw(&mut self, fmt: Fmt, a: V) -> F {
+        self.fpush(FNode::Bits(fmt, a))
     }
 }

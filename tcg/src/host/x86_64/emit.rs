@@ -12,6 +12,7 @@
 use std::marker::PhantomData;
 
 use super::asm::{Asm, Mem, Q, form};
+use super::fp::Fp;
 use super::layout;
 use super::regs::*;
 use super::stubs::Stubs;
@@ -90,6 +91,9 @@ pub(super) struct Emit<'a, G: Guest> {
     clock: u32,
     pub(super) rows: Vec<Row>,
     pub(super) last: Option<(Reg, usize, usize, LastDef)>,
+    /// The guest's mode.
+    pub(super) mode: u32,
+    pub(super) fp: Fp,
     guest: PhantomData<G>,
 }
 
@@ -100,6 +104,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         base: u64,
         cold_base: u64,
         pc: u64,
+        mode: u32,
     ) -> Self {
         Self {
             asm: Asm::default(),
@@ -120,6 +125,8 @@ impl<'a, G: Guest> Emit<'a, G> {
             clock: 0,
             rows: Vec::new(),
             last: None,
+            mode,
+            fp: Fp::default(),
             guest: PhantomData,
         }
     }
@@ -143,6 +150,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.temps = 0;
         self.spills = 0;
         self.last = None;
+        self.fp.begin();
         self.release();
     }
 
@@ -150,6 +158,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     pub(super) fn release(&mut self) {
         self.scratch = 0;
         self.held = 0;
+        self.fp.held = 0;
     }
 
     pub(super) fn push(&mut self, node: Node) -> V {
@@ -264,10 +273,22 @@ impl<'a, G: Guest> Emit<'a, G> {
         for at in 0..LOCALS.len() {
             self.write_back(at);
         }
+        self.xflush();
+    }
+
+    /// The same in a slow path that leaves: here the locals stay as they are.
+    pub(super) fn cold_flush(&mut self) {
+        for (at, local) in self.locals.iter().enumerate() {
+            if let (Some(r), true) = (local.guest, local.dirty) {
+                self.cold.store(Q, LOCALS[at], layout::int::<G>(r));
+            }
+        }
+        self.cold_xflush();
     }
 
     /// Forgets what the locals hold; they must be clean.
     pub(super) fn forget_locals(&mut self) {
+        self.forget_xlocals();
         self.locals = [Local::default(); LOCALS.len()];
     }
 
@@ -355,6 +376,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         }
         self.sets = sets;
         self.sets.clear();
+        self.fcommit();
     }
 
     /// Computes a value into a temporary.
@@ -423,11 +445,12 @@ impl<'a, G: Guest> Emit<'a, G> {
                 int[at] = r;
             }
         }
+        let vec = self.xlist();
         self.rows.push(Row {
             host: self.buf.offset_of(return_address) as u32,
             pc: self.at.pc.wrapping_sub(self.pc) as u16,
             int,
-            vec: 0,
+            vec,
         });
     }
 

@@ -77,12 +77,7 @@ impl<G: Guest> Emit<'_, G> {
         } else {
             // The way out writes the locals back; the code goes on with them as they are.
             self.jcc_cold(code);
-            let dirty = self.locals;
-            for (at, local) in dirty.iter().enumerate() {
-                if let (Some(r), true) = (local.guest, local.dirty) {
-                    self.cold.store(Q, LOCALS[at], layout::int::<G>(r));
-                }
-            }
+            self.cold_flush();
             self.cold_leave_to(target);
         }
     }

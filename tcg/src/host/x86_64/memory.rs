@@ -5,7 +5,7 @@ use super::emit::{Emit, LastDef, Node, V};
 use super::layout;
 use super::regs::*;
 use super::calls::rmw_number;
-use crate::builder::{Bin, MemOp, Rmw, Width};
+use crate::builder::{Bin, Fmt, MemOp, Rmw, Width};
 use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
 use crate::mmu::tlb::{Entry, TLB_BITS};
@@ -172,6 +172,42 @@ impl<G: Guest> Emit<'_, G> {
             Value::Reg(r) => self.cold.mov(Q, RDX, r),
             Value::Imm(x) => self.cold.mov_imm(RDX, i64::from(x) as u64),
         }
+        self.cold_address(va);
+        let stub = self.stubs.store[usize::from(m.size)];
+        self.cold_access(stub);
+        self.cold_back();
+        self.release();
+    }
+
+    /// Loads a number into a vector register.
+    pub(super) fn load_vector(&mut self, v: V, m: MemOp, fmt: Fmt, to: Reg) {
+        let va = self.address(v);
+        self.look_up(va, m, false);
+        let mem = Rm::Mem(Mem::indexed(RAX, va.base, 0, va.disp));
+        match fmt {
+            Fmt::D => form::MOVSD_VX_WX.rm(&mut self.asm, Q, to, mem),
+            Fmt::S if G::NAN_BOXED => {
+                let ones = self.ones_for(fmt);
+                form::VPINSRD_VX_HX_ED_IB.vrmi(&mut self.asm, D, to, ones, mem, 0);
+            }
+            Fmt::S => form::MOVSS_VX_WX.rm(&mut self.asm, Q, to, mem),
+        }
+        self.cold_address(va);
+        let stub = self.stubs.load[usize::from(m.size)];
+        self.cold_access(stub);
+        self.cold_result(fmt, to);
+        self.cold_back();
+        self.release();
+    }
+
+    /// Stores the low part of a vector register.
+    pub(super) fn store_vector(&mut self, v: V, m: MemOp, fmt: Fmt, from: Reg) {
+        let va = self.address(v);
+        self.look_up(va, m, true);
+        let mem = Rm::Mem(Mem::indexed(RAX, va.base, 0, va.disp));
+        let form = if fmt == Fmt::S { form::MOVSS_WX_VX } else { form::MOVSD_WX_VX };
+        form.rm(&mut self.asm, Q, from, mem);
+        form::MOVQ_EQ_VX.rm(&mut self.cold, Q, from, Rm::Reg(RDX));
         self.cold_address(va);
         let stub = self.stubs.store[usize::from(m.size)];
         self.cold_access(stub);

@@ -6,9 +6,12 @@ mod calls;
 mod emit;
 mod flags;
 mod flow;
+mod fp;
+mod fp_int;
 mod fp_table;
 mod layout;
 mod memory;
+mod pool;
 mod regs;
 mod stubs;
 mod value;
@@ -147,6 +150,16 @@ impl<G: Guest> Native<G> {
             Some((b.key.pc.wrapping_add(u64::from(row.pc)), *row))
         });
         let (pc, row) = row.expect("every call into the slow path has its row");
+        let lists = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.vec);
+        let list = row.vec.checked_sub(1).and_then(|at| lists?.get(usize::from(at)));
+        for &(host, r) in list.into_iter().flatten() {
+            let offset = G::FP.offset + usize::from(r) * G::FP.stride;
+            let value = core.hot.saved_vec[usize::from(host)];
+            fields::write::<G>(&mut core.state, offset, value as u64);
+            if G::FP.stride == 16 {
+                fields::write::<G>(&mut core.state, offset + 8, (value >> 64) as u64);
+            }
+        }
         fields::write::<G>(&mut core.state, G::PC, pc);
         for (local, &r) in row.int.iter().enumerate().filter(|(_, r)| **r != 0xff) {
             let offset = G::INT.offset + usize::from(r) * G::INT.stride;
@@ -171,7 +184,14 @@ impl<G: Guest> Native<G> {
         }
         let base = self.buf.exec_address(hot);
         let cold_base = self.buf.exec_address(cold);
-        let mut e = Emit::<G>::new(&self.buf, &self.stubs, base, cold_base, block.key.pc);
+        let mut e = Emit::<G>::new(
+            &self.buf,
+            &self.stubs,
+            base,
+            cold_base,
+            block.key.pc,
+            block.key.mode,
+        );
         e.entry();
         for (n, i) in insns.iter().enumerate() {
             let at = At { pc: block.key.pc.wrapping_add(u64::from(i.offset)), len: i.len };
@@ -193,7 +213,7 @@ impl<G: Guest> Native<G> {
         space.cold = cold + e.cold.pos();
         let mut rows: Vec<Row> = e.rows;
         rows.sort_unstable_by_key(|r| r.host);
-        let _ = block.rows.set(Rows { rows: rows.into(), vec: Box::default() });
+        let _ = block.rows.set(Rows { rows: rows.into(), vec: e.fp.lists.into() });
         space.blocks.insert(hot, block.clone());
         space.blocks.insert(cold, block.clone());
         let entry = base + DEAD_BYTES as u64;

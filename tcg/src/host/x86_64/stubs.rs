@@ -27,6 +27,10 @@ pub(super) struct Stubs {
     pub(super) request: usize,
     /// Leaves with [`Exit::Resync`] at the guest address in rax.
     pub(super) resync: usize,
+    /// Leaves with [`Exit::Interpret`] at the guest address in rax.
+    pub(super) interpret: usize,
+    /// Constants.
+    pub(super) pool: usize,
     /// Loads, by size.
     pub(super) load: [usize; 4],
     /// Loads that must be aligned, by size.
@@ -82,6 +86,7 @@ pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
     w.stubs.jump = w.exit_at(Exit::Jump);
     w.stubs.request = w.exit_at(Exit::Request);
     w.stubs.resync = w.exit_at(Exit::Resync);
+    w.stubs.interpret = w.exit_at(Exit::Interpret);
     for size in 0..4u8 {
         let (n, at) = (u32::from(size), usize::from(size));
         w.stubs.load[at] = w.call(calls::load::<G> as *const () as u64, Args::Address(n));
@@ -95,6 +100,8 @@ pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
     w.stubs.pure = w.call(calls::pure::<G> as *const () as u64, Args::Number);
     w.stubs.call_registers = w.here();
     w.call_registers(calls::helper::<G> as *const () as u64);
+    w.stubs.pool = w.here();
+    w.asm.code.extend(super::pool::bytes());
     (w.asm.code, w.stubs)
 }
 

@@ -1,0 +1,550 @@
+//! Floating point on the host's SSE unit, bit for bit what the guest would compute.
+//!
+//! Values are lazy as integers are: an operation is emitted when it is known which register its
+//! result goes to. Guest registers live pinned or local, as integers do. The guest's sticky flags
+//! are those of MXCSR, its dynamic rounding mode is MXCSR's; NaN results and whatever the host
+//! answers differently are put right out of line. Singles of guests that box them are boxed in
+//! their host registers at all times: scalar operations keep the upper half of their first
+//! operand.
+
+use super::asm::{self, D, Form, Mem, Q, cc, form};
+use super::emit::{Emit, Node, V};
+use super::layout;
+use super::pool::{self, Constant};
+use super::regs::*;
+use crate::builder::{Fmt, Fp2, Fp3, FpOp, Rm, Sgn};
+use crate::guest::{FpMode, Guest};
+
+/// A floating-point value: an index into the instruction's nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct F(u16);
+
+/// What a floating-point value is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum FNode {
+    /// A guest register as the instruction found it.
+    Reg(u8),
+    /// In a vector register until the end of the instruction.
+    Host(Reg),
+    Two(Fp2, Fmt, F, F),
+    Three(Fp3, Fmt, F, F, F),
+    Sqrt(Fmt, F),
+    Sign(Sgn, Fmt, F, F),
+    Convert(Fmt, Fmt, F),
+    Bits(Fmt, V),
+}
+
+/// What a vector register holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct XLocal {
+    pub(super) guest: Option<u8>,
+    pub(super) dirty: bool,
+    /// A single that is known to be boxed.
+    boxed: bool,
+    used: u32,
+}
+
+/// What the emitter knows of vector registers.
+#[derive(Default)]
+pub(super) struct Fp {
+    pub(super) nodes: Vec<FNode>,
+    pub(super) sets: Vec<(u8, Fmt, F)>,
+    pub(super) locals: [XLocal; XLOCALS.len()],
+    pins_boxed: [bool; XPINS.len()],
+    temps: u16,
+    pub(super) held: u16,
+    clock: u32,
+    /// Lists of dirty registers, for rows, which count them from one.
+    pub(super) lists: Vec<Box<[(u8, u8)]>>,
+}
+
+impl Fp {
+    pub(super) fn begin(&mut self) {
+        self.nodes.clear();
+        self.sets.clear();
+        self.temps = 0;
+        self.held = 0;
+    }
+}
+
+impl<G: Guest> Emit<'_, G> {
+    pub(super) fn fpush(&mut self, node: FNode) -> F {
+        self.fp.nodes.push(node);
+        F(self.fp.nodes.len() as u16 - 1)
+    }
+
+    pub(super) fn fnode(&self, f: F) -> FNode {
+        self.fp.nodes[usize::from(f.0)]
+    }
+
+    fn xpin(r: u8) -> Option<usize> {
+        G::FP.pins.iter().take(XPINS.len()).position(|&p| p == r)
+    }
+
+    fn xlocal_of(&self, r: u8) -> Option<usize> {
+        self.fp.locals.iter().position(|l| l.guest == Some(r))
+    }
+
+    /// A host register that holds a guest register, loading it if need be.
+    fn xreg(&mut self, r: u8) -> Reg {
+        if let Some(pin) = Self::xpin(r) {
+            return XPINS[pin];
+        }
+        let at = match self.xlocal_of(r) {
+            Some(at) => at,
+            None => {
+                let at = self.free_xlocal();
+                super::load_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));
+                self.fp.locals[at] = XLocal { guest: Some(r), ..XLocal::default() };
+                at
+            }
+        };
+        self.xtouch(at);
+        XLOCALS[at]
+    }
+
+    fn xtouch(&mut self, at: usize) {
+        self.fp.clock += 1;
+        self.fp.locals[at].used = self.fp.clock;
+        self.fp.held |= 1 << at;
+    }
+
+    fn free_xlocal(&mut self) -> usize {
+        let taken = self.fp.temps | self.fp.held;
+        let at = (0..XLOCALS.len())
+            .filter(|at| taken >> at & 1 == 0)
+            .min_by_key(|&at| (self.fp.locals[at].guest.is_some(), self.fp.locals[at].used))
+            .expect("an instruction uses fewer vector registers than there are");
+        self.xwrite_back(at);
+        self.fp.locals[at] = XLocal::default();
+        at
+    }
+
+    fn xwrite_back(&mut self, at: usize) {
+        let local = self.fp.locals[at];
+        if let (Some(r), true) = (local.guest, local.dirty) {
+            super::store_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));
+            self.fp.locals[at].dirty = false;
+        }
+    }
+
+    /// Brings the state's vector registers up to date, by moves only.
+    pub(super) fn xflush(&mut self) {
+        for at in 0..XLOCALS.len() {
+            self.xwrite_back(at);
+        }
+    }
+
+    /// The same in a slow path that leaves.
+    pub(super) fn cold_xflush(&mut self) {
+        for at in 0..XLOCALS.len() {
+            let local = self.fp.locals[at];
+            if let (Some(r), true) = (local.guest, local.dirty) {
+                super::store_vec::<G>(&mut self.cold, XLOCALS[at], layout::vec::<G>(r));
+            }
+        }
+    }
+
+    /// Forgets what vector registers hold; they must be clean.
+    pub(super) fn forget_xlocals(&mut self) {
+        self.fp.locals = [XLocal::default(); XLOCALS.len()];
+        self.fp.pins_boxed = [false; XPINS.len()];
+    }
+
+    /// After a region that may or may not have run: keeps what is true either way.
+    pub(super) fn xjoin(&mut self, before: &[XLocal; XLOCALS.len()]) {
+        for (now, then) in self.fp.locals.iter_mut().zip(before) {
+            if now.guest != then.guest {
+                *now = XLocal::default();
+            }
+            now.boxed = false;
+        }
+        self.fp.pins_boxed = [false; XPINS.len()];
+    }
+
+    pub(super) fn xtemp(&mut self) -> Reg {
+        let at = self.free_xlocal();
+        self.fp.temps |= 1 << at;
+        XLOCALS[at]
+    }
+
+    /// The list of dirty vector registers, for a row.
+    pub(super) fn xlist(&mut self) -> u16 {
+        let dirty: Vec<(u8, u8)> = (0..XLOCALS.len())
+            .filter_map(|at| {
+                let local = self.fp.locals[at];
+                local.guest.filter(|_| local.dirty).map(|r| (XLOCALS[at], r))
+            })
+            .collect();
+        if dirty.is_empty() {
+            return 0;
+        }
+        let at = self.fp.lists.iter().rposition(|l| **l == *dirty).unwrap_or_else(|| {
+            self.fp.lists.push(dirty.into());
+            self.fp.lists.len() - 1
+        });
+        at as u16 + 1
+    }
+
+    /// A guest register in a format. A register that is not known to hold a boxed single is
+    /// checked; if it does not, which happens to hardly any program, the interpreter goes on.
+    pub(super) fn fread(&mut self, r: u8, fmt: Fmt) -> F {
+        let f = self.fpush(FNode::Reg(r));
+        if let Some((_, _, v)) = self.fp.sets.iter().rev().find(|s| s.0 == r) {
+            return *v;
+        }
+        if fmt == Fmt::D || !G::NAN_BOXED {
+            return f;
+        }
+        let host = self.xreg(r);
+        let known = match Self::xpin(r) {
+            Some(pin) => self.fp.pins_boxed[pin],
+            None => self.xlocal_of(r).is_some_and(|at| self.fp.locals[at].boxed),
+        };
+        if !known {
+            form::MOVQ_EQ_VX.rm(&mut self.asm, Q, host, asm::Rm::Reg(RAX));
+            form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
+            self.asm.alu_imm(asm::Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
+            self.jcc_cold(cc::NE);
+            self.cold_interpret();
+            self.set_boxed(r, true);
+        }
+        f
+    }
+
+    /// A slow path that leaves this instruction and the rest of the block to the interpreter.
+    fn cold_interpret(&mut self) {
+        self.cold_flush();
+        self.cold.mov_imm(RAX, self.at.pc);
+        let stub = self.stubs.interpret;
+        self.cold_jmp(stub);
+    }
+
+    fn set_boxed(&mut self, r: u8, boxed: bool) {
+        match Self::xpin(r) {
+            Some(pin) => self.fp.pins_boxed[pin] = boxed,
+            None => {
+                if let Some(at) = self.xlocal_of(r) {
+                    self.fp.locals[at].boxed = boxed;
+                }
+            }
+        }
+    }
+
+    /// Does the register writes that were kept back.
+    pub(super) fn fcommit(&mut self) {
+        let sets = std::mem::take(&mut self.fp.sets);
+        debug_assert!(sets.len() <= 1, "no instruction writes two vector registers yet");
+        for &(r, fmt, f) in &sets {
+            self.fassign(r, fmt, f);
+        }
+        self.fp.sets = sets;
+        self.fp.sets.clear();
+    }
+
+    fn fassign(&mut self, r: u8, fmt: Fmt, f: F) {
+        if self.fnode(f) != FNode::Reg(r) {
+            match (self.fnode(f), Self::xpin(r)) {
+                (FNode::Host(host), None) => self.xadopt(host, r),
+                (_, Some(pin)) => self.fp_into(f, XPINS[pin]),
+                (_, None) => {
+                    // The old value may be an operand: the register is loaded first.
+                    if self.freads(f, r) {
+                        self.xreg(r);
+                    }
+                    let at = self.xlocal_of(r).unwrap_or_else(|| self.free_xlocal());
+                    self.xtouch(at);
+                    let to = XLOCALS[at];
+                    self.fp.locals[at].guest = Some(r);
+                    self.fp_into(f, to);
+                    self.fp.locals[at].dirty = true;
+                }
+            }
+        }
+        self.set_boxed(r, fmt == Fmt::S);
+        self.fp.held = 0;
+    }
+
+    fn xadopt(&mut self, host: Reg, r: u8) {
+        if let Some(old) = self.xlocal_of(r) {
+            self.fp.locals[old] = XLocal::default();
+        }
+        let at = XLOCALS.iter().position(|&l| l == host).expect("temporaries are locals");
+        self.fp.temps &= !(1 << at);
+        self.fp.locals[at] = XLocal { guest: Some(r), dirty: true, ..XLocal::default() };
+        self.xtouch(at);
+    }
+
+    fn freads(&self, f: F, r: u8) -> bool {
+        match self.fnode(f) {
+            FNode::Reg(other) => other == r,
+            FNode::Host(_) | FNode::Bits(..) => false,
+            FNode::Two(_, _, a, b) | FNode::Sign(_, _, a, b) => {
+                self.freads(a, r) || self.freads(b, r)
+            }
+            FNode::Three(_, _, a, b, c) => {
+                self.freads(a, r) || self.freads(b, r) || self.freads(c, r)
+            }
+            FNode::Sqrt(_, a) | FNode::Convert(_, _, a) => self.freads(a, r),
+        }
+    }
+
+    /// A vector register that holds the value, not to be changed.
+    pub(super) fn foperand(&mut self, f: F) -> Reg {
+        match self.fnode(f) {
+            FNode::Reg(r) => self.xreg(r),
+            FNode::Host(host) => host,
+            _ => {
+                let to = self.xtemp();
+                self.fp_into(f, to);
+                self.fp.nodes[usize::from(f.0)] = FNode::Host(to);
+                to
+            }
+        }
+    }
+
+    /// Computes a value into a vector register.
+    fn fp_into(&mut self, f: F, to: Reg) {
+        match self.fnode(f) {
+            FNode::Reg(_) | FNode::Host(_) => {
+                let from = self.foperand(f);
+                if from != to {
+                    form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(from));
+                }
+            }
+            FNode::Two(op, fmt, a, b) => self.two_into(op, fmt, a, b, to),
+            FNode::Three(op, fmt, a, b, c) => self.three_into(op, fmt, a, b, c, to),
+            FNode::Sqrt(fmt, a) => {
+                let a = self.foperand(a);
+                let sqrt = by(fmt, form::VSQRTSS_VX_HX_WX, form::VSQRTSD_VX_HX_WX);
+                sqrt.vrm(&mut self.asm, Q, to, a, asm::Rm::Reg(a));
+                self.canonical_nan(fmt, to);
+            }
+            FNode::Sign(s, fmt, a, b) => self.sign_into(s, fmt, a, b, to),
+            FNode::Convert(from, fmt, a) => {
+                let a = self.foperand(a);
+                let convert = by(from, form::VCVTSS2SD_VX_HX_WX, form::VCVTSD2SS_VX_HX_WX);
+                let upper = self.ones_for(fmt);
+                convert.vrm(&mut self.asm, Q, to, upper, asm::Rm::Reg(a));
+                self.canonical_nan(fmt, to);
+            }
+            FNode::Bits(fmt, v) => {
+                let from = self.operand(v);
+                match fmt {
+                    Fmt::D => form::MOVQ_VX_EQ.rm(&mut self.asm, Q, to, asm::Rm::Reg(from)),
+                    Fmt::S if G::NAN_BOXED => {
+                        let ones = self.ones_for(fmt);
+                        form::VPINSRD_VX_HX_ED_IB.vrmi(
+                            &mut self.asm,
+                            D,
+                            to,
+                            ones,
+                            asm::Rm::Reg(from),
+                            0,
+                        );
+                    }
+                    Fmt::S => form::MOVD_VX_ED.rm(&mut self.asm, D, to, asm::Rm::Reg(from)),
+                }
+                self.release();
+            }
+        }
+    }
+
+    /// xmm1 with what belongs above a result of this format: ones around a boxed single.
+    pub(super) fn ones_for(&mut self, fmt: Fmt) -> Reg {
+        let ones = XSCRATCH[1];
+        let form = if fmt == Fmt::S && G::NAN_BOXED {
+            form::PCMPEQD_VX_WX
+        } else {
+            form::PXOR_VX_WX
+        };
+        form.rm(&mut self.asm, Q, ones, asm::Rm::Reg(ones));
+        ones
+    }
+
+    /// If the result is a NaN, makes it the canonical one.
+    fn canonical_nan(&mut self, fmt: Fmt, to: Reg) {
+        let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+        compare.rm(&mut self.asm, Q, to, asm::Rm::Reg(to));
+        self.jcc_cold(cc::P);
+        let nan = if fmt == Fmt::S { Constant::NanS } else { Constant::NanD };
+        self.cold_constant(form::MOVSD_VX_WX, to, nan);
+        self.cold_back();
+    }
+
+    /// An instruction of a slow path with a constant from the pool.
+    fn cold_constant(&mut self, form: Form, to: Reg, constant: Constant) {
+        let place = self.buf.exec_address(self.stubs.pool + pool::offset(constant));
+        let length = form_length(form, to);
+        let rel = place.wrapping_sub(self.cold_here() + length) as i64;
+        form.rm(&mut self.cold, Q, to, asm::Rm::Mem(Mem::rip(rel as i32)));
+    }
+
+    /// The same in line, for forms with a second source.
+    fn with_constant(&mut self, form: Form, to: Reg, from: Reg, constant: Constant) {
+        let place = self.buf.exec_address(self.stubs.pool + pool::offset(constant));
+        let mut probe = asm::Asm::default();
+        form.vrm(&mut probe, Q, to, from, asm::Rm::Mem(Mem::rip(0)));
+        let rel = place.wrapping_sub(self.here() + probe.pos() as u64) as i64;
+        form.vrm(&mut self.asm, Q, to, from, asm::Rm::Mem(Mem::rip(rel as i32)));
+    }
+
+    fn two_into(&mut self, op: Fp2, fmt: Fmt, a: F, b: F, to: Reg) {
+        let (x, y) = (self.foperand(a), self.foperand(b));
+        let form = match op {
+            Fp2::Add => by(fmt, form::VADDSS_VX_HX_WX, form::VADDSD_VX_HX_WX),
+            Fp2::Sub => by(fmt, form::VSUBSS_VX_HX_WX, form::VSUBSD_VX_HX_WX),
+            Fp2::Mul => by(fmt, form::VMULSS_VX_HX_WX, form::VMULSD_VX_HX_WX),
+            Fp2::Div => by(fmt, form::VDIVSS_VX_HX_WX, form::VDIVSD_VX_HX_WX),
+            Fp2::Min | Fp2::Max => return self.min_max_into(op, fmt, x, y, to),
+        };
+        form.vrm(&mut self.asm, Q, to, x, asm::Rm::Reg(y));
+        self.canonical_nan(fmt, to);
+    }
+
+    /// Equal operands (zeros of either sign) and NaNs are left to software.
+    fn min_max_into(&mut self, op: Fp2, fmt: Fmt, x: Reg, y: Reg, to: Reg) {
+        let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+        compare.rm(&mut self.asm, Q, x, asm::Rm::Reg(y));
+        // ZF is set for equal and for unordered operands.
+        self.jcc_cold(cc::E);
+        let form = match op {
+            Fp2::Min => by(fmt, form::VMINSS_VX_HX_WX, form::VMINSD_VX_HX_WX),
+            _ => by(fmt, form::VMAXSS_VX_HX_WX, form::VMAXSD_VX_HX_WX),
+        };
+        form.vrm(&mut self.asm, Q, to, x, asm::Rm::Reg(y));
+        self.cold_soft(FpOp::Two(op), fmt, Rm::Dynamic, &[x, y]);
+        self.cold_result(fmt, to);
+        self.cold_back();
+    }
+
+    /// The host keeps quiet about infinity times zero plus a NaN: NaNs are left to software.
+    fn three_into(&mut self, op: Fp3, fmt: Fmt, a: F, b: F, c: F, to: Reg) {
+        let (x, y, z) = (self.foperand(a), self.foperand(b), self.foperand(c));
+        let form = match op {
+            Fp3::Madd => by(fmt, form::VFMADD231SS_VX_HX_WX, form::VFMADD231SD_VX_HX_WX),
+            Fp3::Msub => by(fmt, form::VFMSUB231SS_VX_HX_WX, form::VFMSUB231SD_VX_HX_WX),
+            Fp3::Nmsub => by(fmt, form::VFNMADD231SS_VX_HX_WX, form::VFNMADD231SD_VX_HX_WX),
+            Fp3::Nmadd => by(fmt, form::VFNMSUB231SS_VX_HX_WX, form::VFNMSUB231SD_VX_HX_WX),
+        };
+        let sum = XSCRATCH[0];
+        form::MOVAPS_VX_WX.rm(&mut self.asm, Q, sum, asm::Rm::Reg(z));
+        form.vrm(&mut self.asm, Q, sum, x, asm::Rm::Reg(y));
+        let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+        compare.rm(&mut self.asm, Q, sum, asm::Rm::Reg(sum));
+        self.jcc_cold(cc::P);
+        form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(sum));
+        self.cold_soft(FpOp::Three(op), fmt, Rm::Dynamic, &[x, y, z]);
+        self.cold_result(fmt, to);
+        self.cold_back();
+    }
+
+    fn sign_into(&mut self, s: Sgn, fmt: Fmt, a: F, b: F, to: Reg) {
+        let (sign, rest) = match fmt {
+            Fmt::S => (Constant::SignS, Constant::RestS),
+            Fmt::D => (Constant::SignD, Constant::RestD),
+        };
+        let x = self.foperand(a);
+        if self.fnode(a) == self.fnode(b) {
+            match s {
+                Sgn::Neg => self.with_constant(form::VXORPS_VX_HX_WX, to, x, sign),
+                Sgn::Xor => self.with_constant(form::VANDPS_VX_HX_WX, to, x, rest),
+                Sgn::Copy => form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(x)),
+            }
+            return;
+        }
+        let y = self.foperand(b);
+        let from = XSCRATCH[0];
+        self.with_constant(form::VANDPS_VX_HX_WX, from, y, sign);
+        if s == Sgn::Neg {
+            self.with_constant(form::VXORPS_VX_HX_WX, from, from, sign);
+        }
+        let first = if s == Sgn::Xor {
+            x
+        } else {
+            self.with_constant(form::VANDPS_VX_HX_WX, XSCRATCH[1], x, rest);
+            XSCRATCH[1]
+        };
+        let combine = if s == Sgn::Xor { form::VXORPS_VX_HX_WX } else { form::VORPS_VX_HX_WX };
+        combine.vrm(&mut self.asm, Q, to, first, asm::Rm::Reg(from));
+    }
+
+    /// Slow path: an operation in software on vector registers; the result is in rax.
+    pub(super) fn cold_soft(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: &[Reg]) {
+        for (slot, &x) in args.iter().enumerate() {
+            let to = asm::Rm::Mem(layout::spill::<G>(slot));
+            if fmt == Fmt::S {
+                form::MOVD_ED_VX.rm(&mut self.cold, D, x, asm::Rm::Reg(RAX));
+                self.cold.store(Q, RAX, layout::spill::<G>(slot));
+            } else {
+                form::MOVSD_WX_VX.rm(&mut self.cold, Q, x, to);
+            }
+        }
+        self.cold.mov_imm(RAX, super::fp_table::number(op, fmt, rm));
+        let stub = self.stubs.fp;
+        self.cold_call(stub);
+    }
+
+    /// Slow path: the result in rax into a vector register.
+    pub(super) fn cold_result(&mut self, fmt: Fmt, to: Reg) {
+        if fmt == Fmt::S && G::NAN_BOXED {
+            self.cold.mov_imm(RCX, 0xffff_ffff_0000_0000);
+            self.cold.alu(asm::Alu::Or, Q, RAX, asm::Rm::Reg(RCX));
+        }
+        form::MOVQ_VX_EQ.rm(&mut self.cold, Q, to, asm::Rm::Reg(RAX));
+    }
+
+    /// Whether the host does an operation with this rounding mode.
+    pub(super) fn host_rounds(&self, rm: Rm) -> bool {
+        match (rm, G::fp_mode(self.mode)) {
+            (Rm::Dynamic, FpMode::Soft) => false,
+            (Rm::Dynamic, _) => true,
+            (Rm::Static(rm), FpMode::Nearest) => G::fp_static(rm) == Some(0),
+            (Rm::Static(_), _) => false,
+        }
+    }
+
+    /// An operation in software, in line.
+    pub(super) fn fp_soft(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: &[F]) -> V {
+        for (slot, &f) in args.iter().enumerate() {
+            let x = self.foperand(f);
+            if fmt == Fmt::S {
+                form::MOVD_ED_VX.rm(&mut self.asm, D, x, asm::Rm::Reg(RAX));
+                self.asm.store(Q, RAX, layout::spill::<G>(slot));
+            } else {
+                let to = asm::Rm::Mem(layout::spill::<G>(slot));
+                form::MOVSD_WX_VX.rm(&mut self.asm, Q, x, to);
+            }
+        }
+        self.soft_call(op, fmt, rm)
+    }
+
+    /// Calls the software for an operation on the spill slots.
+    pub(super) fn soft_call(&mut self, op: FpOp, fmt: Fmt, rm: Rm) -> V {
+        self.asm.mov_imm(RAX, super::fp_table::number(op, fmt, rm));
+        let stub = self.stubs.fp;
+        self.call_stub(stub);
+        self.result_from(RAX)
+    }
+
+    /// A number that software computed, as a value.
+    pub(super) fn from_soft(&mut self, fmt: Fmt, v: V) -> F {
+        debug_assert!(matches!(self.node(v), Node::Host(_)));
+        self.fpush(FNode::Bits(fmt, v))
+    }
+}
+
+/// The form for a format.
+pub(super) fn by(fmt: Fmt, single: Form, double: Form) -> Form {
+    match fmt {
+        Fmt::S => single,
+        Fmt::D => double,
+    }
+}
+
+/// Bytes of an instruction with a rip-relative operand.
+fn form_length(form: Form, reg: Reg) -> u64 {
+    let mut probe = asm::Asm::default();
+    form.rm(&mut probe, Q, reg, asm::Rm::Mem(Mem::rip(0)));
+    probe.pos() as u64
+}
