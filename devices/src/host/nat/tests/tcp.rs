@@ -295,3 +295,43 @@ fn many_connections_at_a_time() {
     guest.join(server);
     guest.until("the end", |guest| (guest.cable.nat.tcp.entries() == 0).then_some(()));
 }
+
+/// The next ICMP error on the cable: its code, and the ports of the segment that it quotes.
+fn icmp_error(guest: &mut Guest) -> (u8, u16, u16) {
+    guest.until("the error", |guest| {
+        let frame = guest.cable.seen.as_mut().unwrap().pop_front()?;
+        let is_error = frame.get(23) == Some(&1) && frame[34] == 3;
+        let port = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
+        is_error.then(|| (frame[35], port(62), port(64)))
+    })
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_told_by_icmp() {
+    let mut guest = Guest::new(nat());
+    guest.cable.seen = Some(Default::default());
+    guest.connect(std::net::Ipv4Addr::new(240, 0, 0, 1), 80);
+    assert_eq!(icmp_error(&mut guest), (1, 40_001, 80));
+    assert_eq!(guest.cable.nat.tcp.entries(), 0);
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_given_up() {
+    // A listener whose queue is full lets further connections hang.
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(1).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let waiting: Vec<_> = (0..8).map(|_| mio::net::TcpStream::connect(address).unwrap()).collect();
+    let mut guest = Guest::new(nat());
+    guest.cable.seen = Some(Default::default());
+    guest.connect(GATEWAY, address.port());
+    guest.until("the attempt", |guest| (guest.cable.nat.tcp.entries() == 1).then_some(()));
+    guest.skip(Duration::from_secs(74));
+    assert_eq!(guest.cable.nat.tcp.entries(), 1);
+    guest.skip(Duration::from_secs(2));
+    assert_eq!(guest.cable.nat.tcp.entries(), 0);
+    assert_eq!(icmp_error(&mut guest), (1, 40_001, address.port()));
+    drop(waiting);
+}
