@@ -314,14 +314,38 @@ pub enum Sgn {
 }
 
 /// Which operation left the arithmetic flags, for [`Builder::flags`].
+///
+/// "Keeps" names flags that stay as they were; all others are set. Where an architecture leaves a
+/// flag undefined, it gets some value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FlagOp {
     /// a + b (+ carry-in already in the result).
     Add,
-    /// a - b; the carry is a borrow.
+    /// a - b (- borrow-in already in the result); the carry is a borrow.
     Sub,
     /// A bitwise operation: carry and overflow are clear.
     Logic,
+    /// As `Add`, but the carry is inverted: for guests whose carry is always the opposite of a
+    /// borrow, and that keep it as a borrow.
+    AddInverted,
+    /// As `Logic`, but the carry is set: the same for bitwise operations.
+    LogicInverted,
+    /// a + 1; keeps the carry.
+    Inc,
+    /// a - 1; keeps the carry.
+    Dec,
+    /// a shifted left by b, less than twice the width; b = 0 keeps all.
+    Shl,
+    /// a shifted right by b, zeros shifted in; b = 0 keeps all.
+    Shr,
+    /// a shifted right by b, signs shifted in; b = 0 keeps all.
+    Sar,
+    /// a rotated left by b; keeps all but carry and overflow, b = 0 keeps all.
+    Rol,
+    /// a rotated right by b; keeps all but carry and overflow, b = 0 keeps all.
+    Ror,
+    /// The carry becomes bit 0 of a; keeps the others.
+    Carry,
 }
 
 /// Conditions over the arithmetic flags. Carry is a borrow after a subtraction; a guest with the
@@ -459,7 +483,8 @@ pub trait Builder<G: Guest> {
     /// Calls plain Rust over the CPU state.
     fn call(&mut self, h: &'static Helper<G>, args: &[Self::V]) -> Result<Self::V, Self::Trap>;
 
-    /// Sets the arithmetic flags from an operation of width `w` with result `r`.
+    /// Sets the arithmetic flags from an operation of width `w` with result `r`. They can also be
+    /// read and written as the field [`Guest::FLAGS`], in the form of [`crate::ops::flags`].
     fn flags(&mut self, op: FlagOp, w: Width, a: Self::V, b: Self::V, r: Self::V);
     /// 1 if the condition over the arithmetic flags holds, else 0.
     fn flag(&mut self, c: FlagCond) -> Self::V;

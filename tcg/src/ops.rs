@@ -99,24 +99,50 @@ pub fn cmp(c: Cond, w: Width, a: u64, b: u64) -> bool {
     }
 }
 
-/// The flags image of an operation with operands `a`, `b` and result `r`.
-pub fn flags_of(op: FlagOp, w: Width, a: u64, b: u64, r: u64) -> u64 {
+/// The flags image of an operation with operands `a`, `b` and result `r`, after the image `old`.
+pub fn flags_of(op: FlagOp, w: Width, a: u64, b: u64, r: u64, old: u64) -> u64 {
+    use flags::{A, C, FIXED, O, P, S, Z};
     let bits = w.bits();
-    let top = |v: u64| v >> (bits - 1) & 1;
-    let (carry, overflow, aux) = match op {
-        FlagOp::Logic => (0, 0, 0),
-        // Carries out of each bit: majority of the operands and the inverted result.
-        FlagOp::Add => (top(a & b | (a | b) & !r), top((a ^ r) & (b ^ r)), (a ^ b ^ r) >> 4 & 1),
-        FlagOp::Sub => (top(!a & b | (!a | b) & r), top((a ^ b) & (a ^ r)), (a ^ b ^ r) >> 4 & 1),
-    };
+    let at = |v: u64, bit: u32| v >> bit & 1 != 0;
+    let top = |v: u64| at(v, bits - 1);
     let bit = |flag: u64, on: bool| if on { flag } else { 0 };
-    flags::FIXED
-        | bit(flags::O, overflow != 0)
-        | bit(flags::C, carry != 0)
-        | bit(flags::P, (r as u8).count_ones().is_multiple_of(2))
-        | bit(flags::A, aux != 0)
-        | bit(flags::Z, r & w.mask() == 0)
-        | bit(flags::S, top(r) != 0)
+    // Bit `n` of a, extended with zeros or signs.
+    let beyond = |n: u64, fill: bool| if n < u64::from(bits) { at(a, n as u32) } else { fill };
+    // Each bit's carry: the majority of the operands and the inverted result.
+    let sum_carry = top(a & b | (a | b) & !r);
+    let (keeps, carry, overflow) = match op {
+        FlagOp::Shl | FlagOp::Shr | FlagOp::Sar | FlagOp::Rol | FlagOp::Ror if b == 0 => {
+            return old | FIXED;
+        }
+        FlagOp::Add => (0, sum_carry, top((a ^ r) & (b ^ r))),
+        FlagOp::AddInverted => (0, !sum_carry, top((a ^ r) & (b ^ r))),
+        FlagOp::Sub => (0, top(!a & b | (!a | b) & r), top((a ^ b) & (a ^ r))),
+        FlagOp::Logic => (0, false, false),
+        FlagOp::LogicInverted => (0, true, false),
+        FlagOp::Inc => (C, false, top(!a & r)),
+        FlagOp::Dec => (C, false, top(a & !r)),
+        FlagOp::Shl => {
+            let carry = beyond(u64::from(bits).wrapping_sub(b), false);
+            (0, carry, carry != top(r))
+        }
+        FlagOp::Shr => (0, beyond(b - 1, false), top(a) != top(r)),
+        FlagOp::Sar => (0, beyond(b - 1, top(a)), false),
+        FlagOp::Rol => (P | A | Z | S, at(r, 0), at(r, 0) != top(r)),
+        FlagOp::Ror => (P | A | Z | S, top(r), top(r) != at(r, bits - 2)),
+        FlagOp::Carry => (O | P | A | Z | S, at(a, 0), false),
+    };
+    let aux = match op {
+        FlagOp::Add | FlagOp::AddInverted | FlagOp::Sub => a ^ b ^ r,
+        FlagOp::Inc | FlagOp::Dec => a ^ r,
+        _ => 0,
+    };
+    let new = bit(O, overflow)
+        | bit(C, carry)
+        | bit(P, (r as u8).count_ones().is_multiple_of(2))
+        | bit(A, at(aux, 4))
+        | bit(Z, r & w.mask() == 0)
+        | bit(S, top(r));
+    FIXED | old & keeps | new & !keeps
 }
 
 /// A condition over a flags image.
@@ -169,15 +195,40 @@ mod tests {
     fn flags_of_every_byte_addition_and_subtraction() {
         for a in 0..=255u64 {
             for b in 0..=255u64 {
-                let sum = flags_of(FlagOp::Add, Width::W8, a, b, a.wrapping_add(b));
+                let sum = flags_of(FlagOp::Add, Width::W8, a, b, a.wrapping_add(b), 0);
                 assert_eq!(flag(FlagCond::Carry, sum), a + b > 255);
                 assert_eq!(flag(FlagCond::Overflow, sum), (a as i8).checked_add(b as i8).is_none());
-                let diff = flags_of(FlagOp::Sub, Width::W8, a, b, a.wrapping_sub(b));
+                let diff = flags_of(FlagOp::Sub, Width::W8, a, b, a.wrapping_sub(b), 0);
                 assert_eq!(flag(FlagCond::Carry, diff), a < b);
                 assert_eq!(flag(FlagCond::Less, diff), (a as i8) < (b as i8));
                 assert_eq!(flag(FlagCond::Above, diff), a > b);
                 assert_eq!(flag(FlagCond::Zero, diff), a == b);
             }
+        }
+    }
+
+    #[test]
+    fn kept_flags_stay() {
+        use flags::{C, FIXED, O, S, Z};
+        let all = O | C | FIXED | flags::P | flags::A | Z | S;
+        for old in [FIXED, all] {
+            let of = |op, a: u64, b, r: u64| flags_of(op, Width::W8, a, b, r, old);
+            assert_eq!(of(FlagOp::Inc, 0xff, 1, 0) & (C | Z), old & C | Z);
+            assert_eq!(of(FlagOp::Dec, 0x80, 1, 0x7f) & (C | O), old & C | O);
+            assert_eq!(of(FlagOp::Shl, 1, 0, 1), old);
+            assert_eq!(of(FlagOp::Rol, 0x80, 1, 1), old & !(C | O) | C | O);
+            assert_eq!(of(FlagOp::Carry, 1, 0, 0), old | C);
+            assert_eq!(of(FlagOp::Carry, 2, 0, 0), old & !C);
+        }
+    }
+
+    #[test]
+    fn shifts_carry_their_last_bit_out() {
+        let carry = |op, a, b| flags_of(op, Width::W8, a, b, 0, 0) & flags::C != 0;
+        for n in 1..32u64 {
+            assert_eq!(carry(FlagOp::Shl, 0x81, n), n == 1 || n == 8, "shl {n}");
+            assert_eq!(carry(FlagOp::Shr, 0x81, n), n == 1 || n == 8, "shr {n}");
+            assert_eq!(carry(FlagOp::Sar, 0x81, n), n == 1 || n >= 8, "sar {n}");
         }
     }
 }

@@ -72,11 +72,9 @@ impl Cpu {
 
     /// RFLAGS, put together.
     pub fn rflags(&self) -> u64 {
-        self.rflags_rest
-            | self.flags >> 8 & (CF | PF | AF | ZF | SF)
-            | (self.flags & 1) * OF
-            | (self.df & 1) * DF
-            | RFLAGS_FIXED
+        let low = self.flags >> 8 & (CF | PF | AF | ZF | SF);
+        let bit = |value: u64, flag: u64| if value & 1 != 0 { flag } else { 0 };
+        self.rflags_rest | low | bit(self.flags, OF) | bit(self.df, DF) | RFLAGS_FIXED
     }
 
     /// Takes RFLAGS apart.

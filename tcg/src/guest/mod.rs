@@ -11,6 +11,7 @@ use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
 use crate::vcpu::Core;
 
 pub mod riscv64;
+pub mod x86_64;
 
 /// Why memory is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -126,7 +126,8 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
     }
 
     fn flags(&mut self, op: FlagOp, w: Width, a: u64, b: u64, r: u64) {
-        fields::write::<G>(&mut self.core.state, G::FLAGS, ops::flags_of(op, w, a, b, r));
+        let old = fields::read::<G>(&self.core.state, G::FLAGS);
+        fields::write::<G>(&mut self.core.state, G::FLAGS, ops::flags_of(op, w, a, b, r, old));
     }
 
     fn flag(&mut self, c: FlagCond) -> u64 {

@@ -1,0 +1,162 @@
+//! x86-64, 64-bit mode at user level: the integer instructions. Segments other than the bases of
+//! FS and GS, paging, ports, the x87 unit and vectors are undefined instructions as yet.
+//!
+//! There is no address translation: guest virtual addresses are guest-physical ones, and where
+//! there is no memory there is a page fault. An exception stops the vCPU; it is in
+//! [`Local::exception`] then, with the program counter at the instruction.
+
+mod exception;
+mod lower;
+mod sem;
+#[cfg(test)]
+mod tests;
+
+use std::mem::offset_of;
+
+use arch::x86_64::Cpu;
+pub use arch::x86_64::X86_64;
+
+use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
+use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
+use crate::isa::x86_64::{self as isa, DecodeError, Insn, Op};
+use crate::vcpu::{Core, request};
+
+pub use exception::{Exception, Vector};
+
+/// What a vCPU has beside its registers.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// The exception that stopped it; whoever takes it decides how the program goes on.
+    pub exception: Option<Exception>,
+}
+
+impl Guest for X86_64 {
+    type Insn = Insn;
+    type Exception = Exception;
+    type Local = Local;
+    type Shared = ();
+    type Remote = ();
+
+    const INT: RegFile = RegFile {
+        offset: offset_of!(Cpu, gpr),
+        stride: 8,
+        count: 16,
+        // rax rdx rsp rsi rdi rcx rbx rbp
+        pins: &[0, 2, 4, 6, 7, 1, 3, 5],
+    };
+    const FP: RegFile =
+        RegFile { offset: offset_of!(Cpu, xmm), stride: 16, count: 16, pins: &[0, 1, 2, 3] };
+    const PC: usize = offset_of!(Cpu, rip);
+    const FLAGS: usize = offset_of!(Cpu, flags);
+    const INSN_ALIGN: u64 = 1;
+    const INSN_MAX: usize = isa::MAX_LEN;
+    const NAN_BOXED: bool = false;
+
+    fn mode(_: &Cpu) -> u32 {
+        0
+    }
+
+    fn decode(bytes: &[u8], _: u32) -> Decoded<Insn> {
+        match isa::decode(bytes) {
+            Ok(d) if lower::is_written(d.insn.row) => Decoded::Insn(d.insn, d.len),
+            Ok(d) => Decoded::Undefined(Vector::InvalidOpcode as u64, d.len),
+            Err(DecodeError::Truncated) => Decoded::Short,
+            Err(DecodeError::TooLong) => {
+                Decoded::Undefined(Vector::GeneralProtection as u64, isa::MAX_LEN as u8)
+            }
+            Err(DecodeError::Undefined) => Decoded::Undefined(Vector::InvalidOpcode as u64, 1),
+        }
+    }
+
+    fn ends_block(insn: Insn) -> bool {
+        match insn.op() {
+            Op::Jmp | Op::Call | Op::Ret | Op::Int | Op::Int1 | Op::Int3 => true,
+            Op::Syscall | Op::Hlt | Op::Cli | Op::Sti => true,
+            // A branch back is a loop: what follows runs once.
+            Op::J | Op::Loop | Op::Loope | Op::Loopne | Op::Jrcxz => insn.imm < 0,
+            _ => insn.rep != isa::Rep::None && insn.row().string(),
+        }
+    }
+
+    fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, _: u32) -> Lowered<Self, B> {
+        lower::lower(b, at, &insn)
+    }
+
+    fn undefined(bits: u64) -> Exception {
+        Exception::Fault(if bits == Vector::GeneralProtection as u64 {
+            Vector::GeneralProtection
+        } else {
+            Vector::InvalidOpcode
+        })
+    }
+
+    fn data_space(_: &Cpu) -> u64 {
+        0
+    }
+
+    fn fetch_space(_: &Cpu) -> u64 {
+        0
+    }
+
+    fn translate(core: &mut Core<Self>, va: u64, access: Access) -> Result<Mapping, Exception> {
+        if core.machine.ram.find(va).is_none() {
+            return Err(Self::bus_error(va, access));
+        }
+        Ok(Mapping {
+            gpa: va,
+            cacheable: true,
+            writable: true,
+            readable: true,
+            page_bits: 12,
+            global: true,
+        })
+    }
+
+    fn bus_error(va: u64, access: Access) -> Exception {
+        Exception::PageFault { address: va, access }
+    }
+
+    /// Locked accesses that are not aligned are legal on processors; here they are treated as
+    /// by one that reports them.
+    fn misaligned(_: u64, _: Access) -> Exception {
+        Exception::Fault(Vector::AlignmentCheck)
+    }
+
+    fn deliver(core: &mut Core<Self>, e: Exception) {
+        core.local.exception = Some(e);
+        core.signals().raise(request::KICK);
+    }
+
+    fn interrupt(_: &mut Core<Self>) -> Pending {
+        Pending::None
+    }
+
+    fn remote(_: &mut Core<Self>, (): ()) {}
+
+    fn park(_: &mut Core<Self>) {}
+
+    fn halted(_: &mut Core<Self>) -> bool {
+        false
+    }
+
+    fn fp_rounding(_: &Cpu) -> Option<u8> {
+        Some(0)
+    }
+
+    fn fp_mode(_: u32) -> FpMode {
+        FpMode::Nearest
+    }
+
+    fn fp_static(_: u8) -> Option<u8> {
+        None
+    }
+
+    fn fp_raise(cpu: &mut Cpu, flags: u8) {
+        cpu.mxcsr |= u64::from(flags);
+    }
+
+    /// No instruction here computes in floating point.
+    fn fp(_: &mut Cpu, op: FpOp, _: Fmt, _: Rm, _: [u64; 3]) -> u64 {
+        unreachable!("{op:?}: no row with semantics comes here")
+    }
+}
