@@ -416,6 +416,10 @@ pub enum Flow<V> {
     /// To the next instruction, after the engine has looked at what changed: the mode, the
     /// mapping, pending interrupts, the code itself.
     Resync,
+    /// To the next instruction; if a helper asked for it ([`Core::ask_resync`]), as `Resync`.
+    ///
+    /// [`Core::ask_resync`]: crate::vcpu::Core::ask_resync
+    ResyncIfAsked,
     /// To wherever a helper has put the program counter, after the same look.
     Dispatch,
 }

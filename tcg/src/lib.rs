@@ -17,6 +17,8 @@ pub mod mmu;
 pub mod ops;
 mod run;
 pub mod softfloat;
+#[doc(hidden)]
+pub mod testing;
 pub mod vcpu;
 
 pub use host::NativeError;

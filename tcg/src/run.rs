@@ -191,6 +191,7 @@ impl<G: Guest> Core<G> {
     /// The state may have changed in any way: interrupts, spaces, mode.
     fn look_again(&mut self) {
         self.stale = false;
+        self.hot.resync = 0;
         G::interrupt(self);
         self.sync_spaces();
     }
@@ -207,9 +208,7 @@ impl<G: Guest> Core<G> {
         };
         let code = native.compile(&machine.cache, block);
         if code != 0 {
-            if let Some(table) = self.jumps.get_mut(&self.fetch_space) {
-                table.enter(block);
-            }
+            self.jump_table().enter(block);
         }
         code
     }

@@ -7,11 +7,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashMap;
-
 use crate::cache::jumps::Jumps;
 use crate::guest::Guest;
 use crate::machine::Machine;
+use crate::mmu::ram::{self, Place, Slots};
 use crate::mmu::tlb::Tlb;
 
 /// Reasons to leave translated code, in [`Signals::request`].
@@ -139,6 +138,8 @@ pub struct Hot {
     pub(crate) key: u64,
     /// The jump table of the fetch space.
     pub(crate) jumps: u64,
+    /// A helper asked for a look at everything.
+    pub(crate) resync: u64,
     /// The SSE control word of the guest while translated code runs; its sticky flags are the
     /// guest's, not yet raised.
     pub(crate) guest_mxcsr: u32,
@@ -170,7 +171,12 @@ pub struct Core<G: Guest> {
     pub(crate) data_space: u64,
     /// Fetch space and mode: what selects the jump table.
     pub(crate) fetch_space: (u64, u32),
-    pub(crate) jumps: FxHashMap<(u64, u32), Jumps<G>>,
+    /// Jump tables by fetch space and mode.
+    jumps: Vec<((u64, u32), Jumps<G>)>,
+    /// Index of the present one.
+    table: usize,
+    slots: Slots,
+    slots_version: u64,
     /// An exception raised by a helper under translated code.
     pub(crate) raised: Option<G::Exception>,
     /// Code of the running block was dropped, or the mode may have changed: look again before
@@ -194,6 +200,7 @@ impl<G: Guest> Core<G> {
             hot: Hot {
                 key: 0,
                 jumps: 0,
+                resync: 0,
                 guest_mxcsr: MXCSR_MASKS,
                 host_mxcsr: MXCSR_MASKS,
                 saved: [0; 16],
@@ -207,7 +214,10 @@ impl<G: Guest> Core<G> {
             machine,
             data_space: u64::MAX,
             fetch_space: (u64::MAX, 0),
-            jumps: FxHashMap::default(),
+            jumps: Vec::new(),
+            table: 0,
+            slots: Arc::new([]),
+            slots_version: 0,
             raised: None,
             stale: false,
             failed_fetches: 0,
@@ -231,13 +241,54 @@ impl<G: Guest> Core<G> {
         let fetch = (G::fetch_space(&self.state), G::mode(&self.state));
         if fetch != self.fetch_space || self.hot.jumps == 0 {
             self.fetch_space = fetch;
-            if self.jumps.len() >= JUMP_TABLES && !self.jumps.contains_key(&fetch) {
-                self.jumps.clear();
-            }
-            let miss = self.machine.cache.miss_code();
-            let table = self.jumps.entry(fetch).or_insert_with(|| Jumps::new(miss));
-            self.hot.jumps = table.address();
+            self.table = match self.jumps.iter().position(|t| t.0 == fetch) {
+                Some(at) => at,
+                None => {
+                    // The oldest makes room: tables are in the order of their making.
+                    if self.jumps.len() >= JUMP_TABLES {
+                        self.jumps.remove(0);
+                    }
+                    self.jumps.push((fetch, Jumps::new(self.machine.cache.miss_code())));
+                    self.jumps.len() - 1
+                }
+            };
+            self.hot.jumps = self.jumps[self.table].1.address();
         }
+    }
+
+    /// The jump table of the present fetch space and mode.
+    pub(crate) fn jump_table(&mut self) -> &mut Jumps<G> {
+        &mut self.jumps[self.table].1
+    }
+
+    /// The machine's memory slots.
+    pub(crate) fn slots(&mut self) -> &Slots {
+        if self.slots_version != self.machine.ram.version() {
+            self.slots_version = self.machine.ram.version();
+            self.slots = self.machine.ram.slots();
+        }
+        &self.slots
+    }
+
+    /// State and memory slots, for a page walk.
+    pub(crate) fn state_and_slots(&mut self) -> (&G::State, &Slots) {
+        self.slots();
+        (&self.state, &self.slots)
+    }
+
+    /// What is at a guest-physical address.
+    pub(crate) fn place(&mut self, gpa: u64) -> Option<Place> {
+        ram::find(self.slots(), gpa)
+    }
+
+    /// To be called by a helper of an instruction that ends in
+    /// [`Flow::ResyncIfAsked`](crate::builder::Flow).
+    pub fn ask_resync(&mut self) {
+        self.hot.resync = 1;
+    }
+
+    pub(crate) fn resync_asked(&self) -> bool {
+        self.hot.resync != 0
     }
 
     /// Forgets the translations of the spaces for which `which` holds, and all code addresses.
@@ -251,7 +302,7 @@ impl<G: Guest> Core<G> {
     /// Forgets the translation of one page, in all spaces.
     pub fn flush_page(&mut self, va: u64) {
         if self.tlb.flush_page(va) {
-            for table in self.jumps.values_mut() {
+            for (_, table) in &mut self.jumps {
                 table.forget_page(va);
             }
         } else {
@@ -261,7 +312,7 @@ impl<G: Guest> Core<G> {
 
     /// Forgets where code is: the next jump looks it up anew.
     pub(crate) fn forget_code(&mut self) {
-        for table in self.jumps.values_mut() {
+        for (_, table) in &mut self.jumps {
             table.clear();
         }
     }

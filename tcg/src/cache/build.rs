@@ -14,13 +14,11 @@ const BLOCK_INSNS: usize = 64;
 impl<G: Guest> Core<G> {
     /// The block at `pc` in the current mode and fetch space.
     pub(crate) fn block_at(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
-        if let Some(block) = self.jumps.get(&self.fetch_space).and_then(|t| t.find(pc)) {
+        if let Some(block) = self.jump_table().find(pc) {
             return Ok(block.clone());
         }
         let block = self.find_or_build(pc)?;
-        if let Some(table) = self.jumps.get_mut(&self.fetch_space) {
-            table.enter(&block);
-        }
+        self.jump_table().enter(&block);
         Ok(block)
     }
 
@@ -81,14 +79,13 @@ impl<G: Guest> Core<G> {
     /// Appends the bytes from `gpa` to the end of its page (as many as a block can use), after
     /// making sure that stores to them will be seen.
     fn code_bytes(&mut self, gpa: u64, va: u64, bytes: &mut Vec<u8>) -> Result<(), G::Exception> {
-        let machine = self.machine.clone();
-        let place = machine.ram.find(gpa).ok_or_else(|| G::bus_error(va, Access::Fetch))?;
+        let place = self.place(gpa).ok_or_else(|| G::bus_error(va, Access::Fetch))?;
         let before = place.pages.add(place.offset, CODE);
         if before & WRITERS != 0 {
             place.pages.remove(place.offset, WRITERS);
             let host_page = place.hva.addr() & !PAGE_MASK;
             self.tlb.protect(host_page);
-            machine.broadcast(self, Work::Protect(host_page));
+            self.machine.clone().broadcast(self, Work::Protect(host_page));
         }
         let room = (PAGE_SIZE - (gpa & PAGE_MASK)) as usize;
         let len = room.min(BLOCK_INSNS * G::INSN_MAX);

@@ -30,6 +30,8 @@ pub(crate) struct Jumps<G: Guest> {
     blocks: Box<[Option<Arc<Block<G>>>]>,
     /// A bit per page (hashed) that was ever entered, so that most page flushes cost nothing.
     pages: [u64; 8],
+    /// Indices of entries that may be filled.
+    used: Vec<u16>,
     empty: Jump,
 }
 
@@ -46,6 +48,7 @@ impl<G: Guest> Jumps<G> {
             table: vec![empty; ENTRIES].into(),
             blocks: vec![None; ENTRIES].into(),
             pages: [0; 8],
+            used: Vec::new(),
             empty,
         }
     }
@@ -67,7 +70,9 @@ impl<G: Guest> Jumps<G> {
             0 => self.empty,
             code => Jump { pc, code },
         };
-        self.blocks[at] = Some(block.clone());
+        if self.blocks[at].replace(block.clone()).is_none() {
+            self.used.push(at as u16);
+        }
     }
 
     /// The live block of an address, if it is known here.
@@ -81,22 +86,31 @@ impl<G: Guest> Jumps<G> {
         let (word, bit) = page_bit(va);
         if self.pages[word] & bit != 0 {
             let page = va >> PAGE_BITS;
-            for (jump, block) in self.table.iter_mut().zip(&mut self.blocks) {
+            let mut used = std::mem::take(&mut self.used);
+            used.retain(|&at| {
                 // A block may reach into the page behind its own.
-                if block.as_ref().is_some_and(|b| b.first_page() == page || b.last_page() == page) {
-                    *jump = self.empty;
-                    *block = None;
+                let on_page = self.blocks[usize::from(at)]
+                    .as_ref()
+                    .is_none_or(|b| b.first_page() == page || b.last_page() == page);
+                if on_page {
+                    self.forget(at);
                 }
-            }
+                !on_page
+            });
+            self.used = used;
         }
+    }
+
+    fn forget(&mut self, at: u16) {
+        self.table[usize::from(at)] = self.empty;
+        self.blocks[usize::from(at)] = None;
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        if self.pages != [0; 8] {
-            self.pages = [0; 8];
-            self.table.fill(self.empty);
-            self.blocks.fill(None);
+        self.pages = [0; 8];
+        for at in std::mem::take(&mut self.used) {
+            self.forget(at);
         }
     }
 }

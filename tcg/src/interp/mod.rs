@@ -54,7 +54,8 @@ fn run_by<G: Guest, const EVAL: bool>(core: &mut Core<G>, block: &Block<G>) -> E
             Ok(Flow::Goto(to) | Flow::Jump(to)) => to,
             Ok(Flow::Branch(0, _)) => continue,
             Ok(Flow::Branch(_, to)) => to,
-            Ok(Flow::Resync) => {
+            Ok(Flow::ResyncIfAsked) if !core.resync_asked() => continue,
+            Ok(Flow::Resync | Flow::ResyncIfAsked) => {
                 fields::write::<G>(&mut core.state, G::PC, at.next());
                 return Ended::Resync;
             }

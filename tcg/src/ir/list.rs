@@ -9,6 +9,13 @@ use crate::guest::{Guest, Helper};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct V(pub(super) u16);
 
+impl V {
+    /// Its place in the list.
+    pub fn op(self) -> usize {
+        self.0.into()
+    }
+}
+
 /// A floating-point value: the number of the operation that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct F(pub(super) u16);
@@ -132,6 +139,7 @@ impl<G: Guest> fmt::Display for List<G> {
             Flow::Branch(c, to) => write!(f, "branch %{} {to:#x}", c.0),
             Flow::Jump(to) => write!(f, "jump %{}", to.0),
             Flow::Resync => write!(f, "resync"),
+            Flow::ResyncIfAsked => write!(f, "resync if asked"),
             Flow::Dispatch => write!(f, "dispatch"),
         }
     }

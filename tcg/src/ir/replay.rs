@@ -42,6 +42,7 @@ pub fn replay<G: Guest, B: Builder<G>>(list: &List<G>, b: &mut B) -> Lowered<G, 
         Flow::Goto(to) => Flow::Goto(to),
         Flow::Branch(c, to) => Flow::Branch(values.v(c), to),
         Flow::Jump(to) => Flow::Jump(values.v(to)),
+        Flow::ResyncIfAsked => Flow::ResyncIfAsked,
         Flow::Resync => Flow::Resync,
         Flow::Dispatch => Flow::Dispatch,
     })

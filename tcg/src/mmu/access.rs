@@ -116,7 +116,7 @@ impl<G: Guest> Core<G> {
     /// Translates, remembers the translation, and finds what is there.
     fn reach(&mut self, va: u64, access: Access) -> Result<Target, G::Exception> {
         let m = G::translate(self, va, access)?;
-        let Some(place) = self.machine.ram.find(m.gpa) else {
+        let Some(place) = self.place(m.gpa) else {
             return Ok(Target::Bus { gpa: m.gpa });
         };
         if access == Access::Store && place.readonly {

@@ -1,5 +1,6 @@
 //! Guest-physical memory: slots, and what lies at an address.
 
+use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::host::{HostRange, Hva};
@@ -35,9 +36,15 @@ pub enum SlotError {
     },
 }
 
-struct Mapped {
-    slot: Slot,
+/// A slot with what is kept for it.
+pub(crate) struct Mapped {
+    gpa: u64,
+    len: u64,
+    start: Hva,
+    readonly: bool,
     pages: Arc<Pages>,
+    /// Keeps the memory mapped.
+    _host: HostRange,
 }
 
 /// What answers at a guest-physical address.
@@ -52,41 +59,82 @@ pub(crate) struct Place {
     pub(crate) readonly: bool,
 }
 
-/// All slots.
-#[derive(Default)]
+/// All slots at some moment, by address.
+pub(crate) type Slots = Arc<[Mapped]>;
+
+/// The slot of an address, and the address in it.
+fn slot_of(slots: &[Mapped], gpa: u64) -> Option<(&Mapped, Hva, u64)> {
+    let m = &slots[slots.partition_point(|m| m.gpa <= gpa).checked_sub(1)?];
+    let offset = gpa - m.gpa;
+    if offset >= m.len {
+        return None;
+    }
+    Some((m, m.start.offset(offset as usize)?, offset))
+}
+
+/// What is at an address.
+pub(crate) fn find(slots: &[Mapped], gpa: u64) -> Option<Place> {
+    let (m, hva, offset) = slot_of(slots, gpa)?;
+    Some(Place { hva, pages: m.pages.clone(), offset, readonly: m.readonly })
+}
+
+/// Memory at an address, to read; and to write unless it is read only.
+pub(crate) fn memory(slots: &[Mapped], gpa: u64) -> Option<(Hva, bool)> {
+    slot_of(slots, gpa).map(|(m, hva, _)| (hva, m.readonly))
+}
+
+/// All slots. vCPUs keep what they have seen, and look whether it is still the newest.
 pub(crate) struct Ram {
-    slots: RwLock<Vec<Mapped>>,
+    version: AtomicU64,
+    slots: RwLock<Slots>,
+}
+
+impl Default for Ram {
+    fn default() -> Self {
+        Self { version: AtomicU64::new(1), slots: RwLock::new(Arc::new([])) }
+    }
 }
 
 impl Ram {
     pub(crate) fn map(&self, slot: Slot) -> Result<(), SlotError> {
         let (gpa, len) = (slot.gpa, slot.host.len());
-        if (gpa | len) & super::PAGE_MASK != 0 || len == 0 || gpa.checked_add(len).is_none() {
+        let whole = (gpa | len) & super::PAGE_MASK == 0 && len != 0;
+        let (Some(start), true, Some(end)) = (slot.host.at(0), whole, gpa.checked_add(len)) else {
             return Err(SlotError::Unaligned { gpa, len });
-        }
+        };
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        let overlaps = |m: &Mapped| gpa < m.slot.gpa + m.slot.host.len() && m.slot.gpa < gpa + len;
-        if slots.iter().any(overlaps) {
+        if slots.iter().any(|m| gpa < m.gpa + m.len && m.gpa < end) {
             return Err(SlotError::Overlap { gpa });
         }
-        slots.push(Mapped { slot, pages: Arc::new(Pages::new(len)) });
-        slots.sort_by_key(|m| m.slot.gpa);
+        let pages = Arc::new(Pages::new(len));
+        let new =
+            Mapped { gpa, len, start, readonly: slot.readonly, pages, _host: slot.host };
+        let mut all: Vec<Mapped> = slots.iter().map(Mapped::again).collect();
+        all.push(new);
+        all.sort_by_key(|m| m.gpa);
+        *slots = all.into();
+        self.version.fetch_add(1, SeqCst);
         Ok(())
     }
 
-    /// Removes the slot that starts at `gpa`; false if there is none.
-    pub(crate) fn unmap(&self, gpa: u64) -> bool {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        let before = slots.len();
-        slots.retain(|m| m.slot.gpa != gpa);
-        slots.len() != before
+    /// The slots now.
+    pub(crate) fn slots(&self) -> Slots {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A number that changes with the slots.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Relaxed)
+    }
+
+    /// What is at an address now.
     pub(crate) fn find(&self, gpa: u64) -> Option<Place> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        let m = &slots[slots.partition_point(|m| m.slot.gpa <= gpa).checked_sub(1)?];
-        let offset = gpa - m.slot.gpa;
-        let hva = m.slot.host.at(offset)?;
-        Some(Place { hva, pages: m.pages.clone(), offset, readonly: m.slot.readonly })
+        find(&self.slots.read().unwrap_or_else(PoisonError::into_inner), gpa)
+    }
+}
+
+impl Mapped {
+    fn again(&self) -> Mapped {
+        Mapped { pages: self.pages.clone(), _host: self._host.clone(), ..*self }
     }
 }

@@ -16,6 +16,8 @@ const EMPTY: u64 = u64::MAX;
 const KEYS: u64 = PAGE_MASK;
 /// Spaces remembered at a time; more are rare, and cost misses only.
 const SPACES: usize = 64;
+/// Ranges of large pages told apart.
+const LARGE_RANGES: usize = 16;
 
 /// One translation.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +40,8 @@ pub struct Tlb {
     pub store: [Entry; ENTRIES],
     spaces: Vec<(u64, u64)>,
     next_key: u64,
-    /// The virtual range that pages larger than 4 KiB cover, (base, mask).
-    large: Option<(u64, u64)>,
+    /// The virtual ranges that pages larger than 4 KiB cover, (base, mask).
+    large: Vec<(u64, u64)>,
 }
 
 /// Index of an address in the tables.
@@ -56,7 +58,7 @@ impl Tlb {
     /// Empty tables.
     pub(crate) fn new() -> Self {
         let (load, store) = Self::boxed_parts();
-        Self { load, store, spaces: Vec::new(), next_key: 1, large: None }
+        Self { load, store, spaces: Vec::new(), next_key: 1, large: Vec::new() }
     }
 
     /// The key of a space, a new one if it has none.
@@ -85,7 +87,7 @@ impl Tlb {
     pub(crate) fn flush(&mut self, which: impl Fn(u64) -> bool) {
         self.spaces.retain(|s| !which(s.0));
         if self.spaces.is_empty() {
-            self.large = None;
+            self.large.clear();
         }
     }
 
@@ -93,7 +95,7 @@ impl Tlb {
     /// has to flush the spaces.
     #[must_use]
     pub(crate) fn flush_page(&mut self, va: u64) -> bool {
-        if self.large.is_some_and(|(base, mask)| va & mask == base) {
+        if self.large.iter().any(|&(base, mask)| va & mask == base) {
             return false;
         }
         self.drop_page(va);
@@ -115,14 +117,24 @@ impl Tlb {
         if bits <= PAGE_BITS {
             return;
         }
-        let mut mask = u64::MAX << bits;
-        if let Some((base, old)) = self.large {
-            mask &= old;
-            while (base ^ va) & mask != 0 {
+        let mask = u64::MAX << bits;
+        // A range that has all of the page already?
+        if self.large.iter().any(|&(base, m)| va & m == base && m & !mask == 0) {
+            return;
+        }
+        if self.large.len() < LARGE_RANGES {
+            self.large.push((va & mask, mask));
+            return;
+        }
+        // The nearest range grows to cover the page too.
+        let nearest = self.large.iter_mut().min_by_key(|range| (range.0 ^ va) & range.1);
+        if let Some((base, old)) = nearest {
+            let mut mask = mask & *old;
+            while (*base ^ va) & mask != 0 {
                 mask <<= 1;
             }
+            (*base, *old) = (va & mask, mask);
         }
-        self.large = Some((va & mask, mask));
     }
 
     /// Enters a translation: `host` is the host address of `va`'s page.
@@ -191,7 +203,12 @@ mod tests {
         tlb.note_large(0x4000_0000, 21);
         assert!(!tlb.flush_page(0x4010_3000));
         assert!(tlb.flush_page(0x4020_0000));
-        tlb.note_large(0x4060_0000, 21);
-        assert!(!tlb.flush_page(0x4020_0000), "the covered range is the union");
+        for n in 0..100 {
+            tlb.note_large(0x5000_0000 + (n << 22), 21);
+        }
+        for n in 0..100 {
+            assert!(!tlb.flush_page(0x5000_0000 + (n << 22)), "ranges merge, none is lost");
+        }
+        assert!(tlb.flush_page(0x1_0000_0000_0000));
     }
 }

@@ -8,20 +8,10 @@ use arch::riscv64::state::{PRV_M, PRV_S, PRV_U};
 
 use super::pmp;
 use super::trap::Exception;
+use crate::guest::Access;
 
 #[cfg(test)]
 mod tests;
-
-/// Why memory is accessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Instruction fetch.
-    Fetch,
-    /// Data load.
-    Load,
-    /// Data store, or the store of a read-modify-write.
-    Store,
-}
 
 /// Memory as the page walk sees it.
 pub trait PhysMem {

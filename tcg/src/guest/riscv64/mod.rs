@@ -22,6 +22,7 @@ use arch::riscv64::fields::*;
 use crate::builder::{At, Bin, Builder, Fmt, FpOp, Lowered, Rm, Width};
 use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
 use crate::isa::riscv64::{self as isa, Ext, Insn};
+use crate::mmu::ram::{self, Slots};
 use crate::vcpu::Core;
 
 pub use ecall::Shared;
@@ -161,14 +162,14 @@ impl Guest for Riscv64 {
     }
 
     fn translate(core: &mut Core<Self>, va: u64, access: Access) -> Result<Mapping, Exception> {
-        let h = &core.state;
+        let (h, slots) = core.state_and_slots();
         let prv = if access == Access::Fetch { h.prv } else { mmu::data_privilege(h) };
         let kind = match access {
             Access::Fetch => mmu::Access::Fetch,
             Access::Load => mmu::Access::Load,
             Access::Store => mmu::Access::Store,
         };
-        let t = mmu::walk(h, va, kind, prv, &*core.machine)?;
+        let t = mmu::walk(h, va, kind, prv, &Ptes(slots))?;
         Ok(Mapping {
             gpa: t.gpa,
             cacheable: t.rights_bits >= 12,
@@ -288,13 +289,16 @@ fn rounds_dynamically(word: u32) -> bool {
     matches!(word & 0x7f, 0x43 | 0x47 | 0x4b | 0x4f | 0x53) && word >> 12 & 7 == 7
 }
 
-impl mmu::PhysMem for crate::machine::Machine<Riscv64> {
+/// Memory as the page walk sees it.
+struct Ptes<'a>(&'a Slots);
+
+impl mmu::PhysMem for Ptes<'_> {
     fn read_pte(&self, gpa: u64) -> Option<u64> {
-        self.ram.find(gpa).map(|place| place.hva.load(3))
+        ram::memory(self.0, gpa).map(|(hva, _)| hva.load(3))
     }
 
     fn cas_pte(&self, gpa: u64, old: u64, new: u64) -> Option<bool> {
-        let place = self.ram.find(gpa).filter(|place| !place.readonly)?;
-        Some(place.hva.cas(old, new, 3) == old)
+        let (hva, _) = ram::memory(self.0, gpa).filter(|(_, readonly)| !readonly)?;
+        Some(hva.cas(old, new, 3) == old)
     }
 }

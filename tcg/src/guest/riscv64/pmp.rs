@@ -4,7 +4,7 @@ use arch::riscv64::Hart;
 use arch::riscv64::fields::*;
 use arch::riscv64::state::PRV_M;
 
-use super::mmu::Access;
+use crate::guest::Access;
 
 #[cfg(test)]
 mod tests;
@@ -79,6 +79,10 @@ pub fn check(h: &Hart, gpa: u64, len: u64, access: Access, prv: u64) -> bool {
 pub fn uniform_bits(h: &Hart, gpa: u64) -> u8 {
     let mut bits = PHYS_BITS;
     for region in (0..PMP_COUNT).filter_map(|n| region(h, n)) {
+        // Entries behind one that covers everything do not count.
+        if region.start == 0 && region.end >> PHYS_BITS != 0 {
+            break;
+        }
         for edge in [region.start, region.end] {
             // The edge cuts the block if they share the block's address and the edge is not
             // its beginning.

@@ -52,9 +52,9 @@ impl CsrEnv for Counters {
     }
 }
 
-/// Writing this CSR may change what translated code depends on, or make an interrupt pending:
-/// the instruction ends its block. The others only hold values.
-pub(super) fn csr_write_resyncs(csr: u16) -> bool {
+/// Writing this CSR may change what translated code depends on, or make an interrupt pending.
+/// The others only hold values.
+pub(super) fn csr_write_matters(csr: u16) -> bool {
     const FFLAGS: u16 = 0x001;
     const TRAP_VALUES: std::ops::RangeInclusive<u16> = 0x140..=0x143;
     const TRAP_VALUES_M: std::ops::RangeInclusive<u16> = 0x340..=0x343;
@@ -98,6 +98,11 @@ fn apply(core: &mut Core<Riscv64>, num: u16, effect: CsrEffect) {
     }
     if effect.contains(CsrEffect::TIMER) {
         super::timer::rearm(core);
+    }
+    let fetch_before = core.fetch_space;
+    core.sync_spaces();
+    if core.fetch_space != fetch_before || trap::pending_interrupt(&core.state).is_some() {
+        core.ask_resync();
     }
 }
 

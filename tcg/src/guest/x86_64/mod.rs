@@ -23,6 +23,12 @@ use crate::vcpu::{Core, request};
 
 pub use exception::{Exception, Vector};
 
+/// Whether the instructions of a row of the maps ([`isa::ROWS`]) do anything; the others are
+/// undefined as yet.
+pub fn has_semantics(row: u16) -> bool {
+    lower::is_written(row)
+}
+
 /// What a vCPU has beside its registers.
 #[derive(Debug, Default)]
 pub struct Local {

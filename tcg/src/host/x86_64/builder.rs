@@ -156,7 +156,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             self.asm.store(Q, RAX, layout::field(G::PC));
         }
         self.asm.mov_imm(RAX, std::ptr::from_ref(h) as u64);
-        let stub = if all { self.stubs.call_registers } else { self.stubs.call_fields };
+        let stub = if all { self.stubs.call_registers } else { self.calls().call_fields };
         self.call_stub(stub);
         let back = self.here();
         self.row(back);
@@ -178,7 +178,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.asm.mov_imm(RAX, c as u64);
         self.asm.store(Q, RAX, layout::spill::<G>(0));
         self.asm.mov_imm(RAX, super::calls::soft_flag as *const () as u64);
-        let stub = self.stubs.pure;
+        let stub = self.calls().pure;
         self.call_stub(stub);
         self.result_from(RAX)
     }

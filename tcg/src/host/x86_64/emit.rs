@@ -15,7 +15,7 @@ use super::asm::{Asm, Mem, Q, form};
 use super::fp::Fp;
 use super::layout;
 use super::regs::*;
-use super::stubs::Stubs;
+use super::stubs::{Calls, Stubs};
 use crate::builder::{At, Bin, Cond, Un, Width};
 use crate::guest::Guest;
 use crate::jit::{Row, codebuf::CodeBuf};
@@ -474,6 +474,11 @@ impl<'a, G: Guest> Emit<'a, G> {
     pub(super) fn cold_back(&mut self) {
         let rel = self.here().wrapping_sub(self.cold_here() + 5) as i64;
         form::JMP_JZ.j(&mut self.cold, rel as i32);
+    }
+
+    /// The ways into Rust that keep what is in use here.
+    pub(super) fn calls(&self) -> &'a Calls {
+        &self.stubs.calls[usize::from(!self.fp.in_use())]
     }
 
     /// From a slow path to a stub.

@@ -18,7 +18,7 @@ impl<G: Guest> Emit<'_, G> {
         self.asm.mov_imm(RAX, op as u64 | (w as u64) << 8);
         self.asm.store(Q, RAX, layout::spill::<G>(0));
         self.asm.mov_imm(RAX, super::calls::soft_flags as *const () as u64);
-        let stub = self.stubs.pure;
+        let stub = self.calls().pure;
         self.call_stub(stub);
         self.result_from(RAX)
     }

@@ -40,6 +40,21 @@ impl<G: Guest> Emit<'_, G> {
                 self.branch(condition, target, last, again);
                 last
             }
+            Flow::ResyncIfAsked => {
+                self.commit(&[]);
+                self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::resync::<G>()), 0);
+                self.jcc_cold(cc::NE);
+                self.cold_flush();
+                let next = self.at.next();
+                self.cold.mov_imm(RAX, next);
+                let stub = self.stubs.resync;
+                self.cold_jmp(stub);
+                if last {
+                    self.flush();
+                    self.leave_to(next);
+                }
+                last
+            }
             Flow::Resync | Flow::Dispatch => {
                 self.commit(&[]);
                 self.flush();

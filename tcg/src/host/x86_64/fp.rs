@@ -65,6 +65,11 @@ impl Fp {
         self.temps = 0;
         self.held = 0;
     }
+
+    /// A vector register is allocated.
+    pub(super) fn in_use(&self) -> bool {
+        self.temps != 0 || self.locals.iter().any(|l| l.guest.is_some())
+    }
 }
 
 impl<G: Guest> Emit<'_, G> {
@@ -481,7 +486,7 @@ impl<G: Guest> Emit<'_, G> {
             }
         }
         self.cold.mov_imm(RAX, super::fp_table::number(op, fmt, rm));
-        let stub = self.stubs.fp;
+        let stub = self.calls().fp;
         self.cold_call(stub);
     }
 
@@ -522,7 +527,7 @@ impl<G: Guest> Emit<'_, G> {
     /// Calls the software for an operation on the spill slots.
     pub(super) fn soft_call(&mut self, op: FpOp, fmt: Fmt, rm: Rm) -> V {
         self.asm.mov_imm(RAX, super::fp_table::number(op, fmt, rm));
-        let stub = self.stubs.fp;
+        let stub = self.calls().fp;
         self.call_stub(stub);
         self.result_from(RAX)
     }

@@ -128,7 +128,7 @@ impl<G: Guest> Emit<'_, G> {
                 form.vrm(&mut self.asm, Q, to, upper, asm::Rm::Reg(r));
                 self.cold.store(Q, r, super::layout::spill::<G>(0));
                 self.cold.mov_imm(RAX, super::fp_table::number(FpOp::FromInt(from), fmt, rm));
-                let stub = self.stubs.fp;
+                let stub = self.calls().fp;
                 self.cold_call(stub);
                 self.cold_result(fmt, to);
                 self.cold_back();

@@ -38,6 +38,11 @@ pub(super) const fn jumps<G: Guest>() -> Mem {
     hot::<G>(offset_of!(Hot, jumps))
 }
 
+/// Whether a helper asked for a look at everything.
+pub(super) const fn resync<G: Guest>() -> Mem {
+    hot::<G>(offset_of!(Hot, resync))
+}
+
 /// The guest's SSE control word.
 pub(super) const fn guest_mxcsr<G: Guest>() -> Mem {
     hot::<G>(offset_of!(Hot, guest_mxcsr))

@@ -132,8 +132,8 @@ impl<G: Guest> Emit<'_, G> {
         form.rm(&mut self.asm, width, to, Rm::Mem(mem));
         let end = self.asm.pos();
         self.cold_address(va);
-        let stubs = self.stubs;
-        let stub = if m.aligned { stubs.load_aligned } else { stubs.load };
+        let calls = self.calls();
+        let stub = if m.aligned { calls.load_aligned } else { calls.load };
         self.cold_access(stub[usize::from(m.size)]);
         let cold_mov = self.cold.pos();
         self.end_slow_load(form, width, to);
@@ -173,7 +173,7 @@ impl<G: Guest> Emit<'_, G> {
             Value::Imm(x) => self.cold.mov_imm(RDX, i64::from(x) as u64),
         }
         self.cold_address(va);
-        let stub = self.stubs.store[usize::from(m.size)];
+        let stub = self.calls().store[usize::from(m.size)];
         self.cold_access(stub);
         self.cold_back();
         self.release();
@@ -193,7 +193,7 @@ impl<G: Guest> Emit<'_, G> {
             Fmt::S => form::MOVSS_VX_WX.rm(&mut self.asm, Q, to, mem),
         }
         self.cold_address(va);
-        let stub = self.stubs.load[usize::from(m.size)];
+        let stub = self.calls().load[usize::from(m.size)];
         self.cold_access(stub);
         self.cold_result(fmt, to);
         self.cold_back();
@@ -209,7 +209,7 @@ impl<G: Guest> Emit<'_, G> {
         form.rm(&mut self.asm, Q, from, mem);
         form::MOVQ_EQ_VX.rm(&mut self.cold, Q, from, Rm::Reg(RDX));
         self.cold_address(va);
-        let stub = self.stubs.store[usize::from(m.size)];
+        let stub = self.calls().store[usize::from(m.size)];
         self.cold_access(stub);
         self.cold_back();
         self.release();
@@ -247,7 +247,7 @@ impl<G: Guest> Emit<'_, G> {
         self.cold.mov(Q, RDX, value);
         self.cold_address(va);
         self.cold.mov_imm(RAX, u64::from(rmw_number(Some(op), m)));
-        let stub = self.stubs.rmw;
+        let stub = self.calls().rmw;
         self.cold_access(stub);
         self.cold.mov(Q, old, RAX);
         self.cold_back();
@@ -307,7 +307,7 @@ impl<G: Guest> Emit<'_, G> {
         self.cold.mov(Q, RDX, new);
         self.cold_address(va);
         self.cold.mov_imm(RAX, u64::from(rmw_number(None, m)));
-        let stub = self.stubs.rmw;
+        let stub = self.calls().rmw;
         self.cold_access(stub);
         self.cold.mov(Q, found, RAX);
         self.cold_back();

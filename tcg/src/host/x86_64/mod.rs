@@ -3,12 +3,16 @@
 mod asm;
 mod builder;
 mod calls;
+#[cfg(test)]
+mod cpu_oracle;
 mod emit;
 mod flags;
 mod flow;
 mod fp;
 mod fp_int;
 mod fp_table;
+#[cfg(test)]
+mod fpu_oracle;
 mod layout;
 mod memory;
 mod pool;

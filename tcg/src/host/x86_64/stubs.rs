@@ -31,6 +31,16 @@ pub(super) struct Stubs {
     pub(super) interpret: usize,
     /// Constants.
     pub(super) pool: usize,
+    /// The ways into Rust: those that keep all vector registers, and those for code that has
+    /// none allocated.
+    pub(super) calls: [Calls; 2],
+    /// Helper at rax, which may touch registers; allocated registers must be in the state.
+    pub(super) call_registers: usize,
+}
+
+/// Ways into Rust.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Calls {
     /// Loads, by size.
     pub(super) load: [usize; 4],
     /// Loads that must be aligned, by size.
@@ -41,8 +51,6 @@ pub(super) struct Stubs {
     pub(super) rmw: usize,
     /// Helper at rax, which touches fields only.
     pub(super) call_fields: usize,
-    /// Helper at rax, which may touch registers; allocated registers must be in the state.
-    pub(super) call_registers: usize,
     /// The pure function at rax, on the spill slots.
     pub(super) pure: usize,
     /// Floating-point operation eax in software.
@@ -87,17 +95,7 @@ pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
     w.stubs.request = w.exit_at(Exit::Request);
     w.stubs.resync = w.exit_at(Exit::Resync);
     w.stubs.interpret = w.exit_at(Exit::Interpret);
-    for size in 0..4u8 {
-        let (n, at) = (u32::from(size), usize::from(size));
-        w.stubs.load[at] = w.call(calls::load::<G> as *const () as u64, Args::Address(n));
-        w.stubs.load_aligned[at] =
-            w.call(calls::load_aligned::<G> as *const () as u64, Args::Address(n));
-        w.stubs.store[at] = w.call(calls::store::<G> as *const () as u64, Args::AddressValue(n));
-    }
-    w.stubs.rmw = w.call(calls::rmw::<G> as *const () as u64, Args::AddressNumberValue);
-    w.stubs.call_fields = w.call(calls::helper::<G> as *const () as u64, Args::Number);
-    w.stubs.fp = w.call(calls::fp::<G> as *const () as u64, Args::Number);
-    w.stubs.pure = w.call(calls::pure::<G> as *const () as u64, Args::Number);
+    w.stubs.calls = [w.calls(true), w.calls(false)];
     w.stubs.call_registers = w.here();
     w.call_registers(calls::helper::<G> as *const () as u64);
     w.stubs.pool = w.here();
@@ -252,7 +250,27 @@ impl<G: Guest> Writer<G> {
         self.jmp(exit);
     }
 
-    fn call(&mut self, function: u64, args: Args) -> usize {
+    fn calls(&mut self, vectors: bool) -> Calls {
+        let mut c = Calls::default();
+        for size in 0..4u8 {
+            let (args, at) = (Args::Address(u32::from(size)), usize::from(size));
+            c.load[at] = self.call(calls::load::<G> as *const () as u64, args, vectors);
+            c.load_aligned[at] =
+                self.call(calls::load_aligned::<G> as *const () as u64, args, vectors);
+            let args = Args::AddressValue(u32::from(size));
+            c.store[at] = self.call(calls::store::<G> as *const () as u64, args, vectors);
+        }
+        let args = Args::AddressNumberValue;
+        c.rmw = self.call(calls::rmw::<G> as *const () as u64, args, vectors);
+        let args = Args::Number;
+        c.call_fields = self.call(calls::helper::<G> as *const () as u64, args, vectors);
+        c.fp = self.call(calls::fp::<G> as *const () as u64, args, vectors);
+        c.pure = self.call(calls::pure::<G> as *const () as u64, args, vectors);
+        c
+    }
+
+    fn call(&mut self, function: u64, args: Args, vectors: bool) -> usize {
+        let allocated = if vectors { &XLOCALS[..] } else { &[] };
         let at = self.here();
         self.asm.alu_imm(Alu::Sub, Q, Rm::Reg(RSP), 8);
         self.store_pins(PINS_SAVED, PINS.len());
@@ -260,7 +278,7 @@ impl<G: Guest> Writer<G> {
             self.asm.store(Q, r, layout::saved::<G>(r));
         }
         self.store_vector_pins();
-        for r in XLOCALS {
+        for &r in allocated {
             store_vec::<G>(&mut self.asm, r, layout::saved_vec::<G>(r));
         }
         self.call_rust(function, args);
@@ -270,7 +288,7 @@ impl<G: Guest> Writer<G> {
                 w.asm.load(Q, r, layout::saved::<G>(r));
             }
             w.load_vector_pins();
-            for r in XLOCALS {
+            for &r in allocated {
                 load_vec::<G>(&mut w.asm, r, layout::saved_vec::<G>(r));
             }
         });

@@ -21,7 +21,7 @@ fn access<B: Builder<Riscv64>>(b: &mut B, bits: u32, writes: bool, rd: u8, v: B:
     let old = b.call(&system::CSR, &[insn, v])?;
     set(b, rd, old);
     let csr = (bits >> 20) as u16;
-    Ok(if writes && system::csr_write_resyncs(csr) { Flow::Resync } else { Flow::Next })
+    Ok(if writes && system::csr_write_matters(csr) { Flow::ResyncIfAsked } else { Flow::Next })
 }
 
 pub(in super::super) fn csr<B: Builder<Riscv64>>(b: &mut B, _: At, a: CsrR, op: CsrOp) -> R<B> {
