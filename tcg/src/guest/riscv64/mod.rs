@@ -164,12 +164,7 @@ impl Guest for Riscv64 {
     fn translate(core: &mut Core<Self>, va: u64, access: Access) -> Result<Mapping, Exception> {
         let (h, slots) = core.state_and_slots();
         let prv = if access == Access::Fetch { h.prv } else { mmu::data_privilege(h) };
-        let kind = match access {
-            Access::Fetch => mmu::Access::Fetch,
-            Access::Load => mmu::Access::Load,
-            Access::Store => mmu::Access::Store,
-        };
-        let t = mmu::walk(h, va, kind, prv, &Ptes(slots))?;
+        let t = mmu::walk(h, va, access, prv, &Ptes(slots))?;
         Ok(Mapping {
             gpa: t.gpa,
             cacheable: t.rights_bits >= 12,
