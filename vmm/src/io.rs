@@ -26,7 +26,7 @@ pub(crate) struct MachineIo {
     pub(crate) htif: OnceLock<Htif>,
 }
 
-/// Registers of the serial port for its polling use `[16550A]`.
+/// Registers of the serial port for its polling use `[PC16550D §8]`.
 const RBR: u64 = 0;
 const LCR: u64 = 3;
 const LSR: u64 = 5;
