@@ -129,20 +129,22 @@ pub(crate) struct Bare {
     vcpu: Vcpu<Riscv64>,
     watchdog: Watchdog,
     privilege: u64,
+    code_writable: bool,
 }
 
 impl Bare {
-    /// Code runs in user mode, which reaches [`RAM`] and nothing else.
-    pub(crate) fn user(mode: Mode) -> Self {
-        Self::new(mode, PRV_U)
+    /// Code runs in user mode, which reaches [`RAM`] and nothing else; whether it can change
+    /// itself.
+    pub(crate) fn user(mode: Mode, code_writable: bool) -> Self {
+        Self::new(mode, PRV_U, code_writable)
     }
 
     /// Code runs in machine mode.
     pub(crate) fn privileged(mode: Mode) -> Self {
-        Self::new(mode, PRV_M)
+        Self::new(mode, PRV_M, true)
     }
 
-    fn new(mode: Mode, privilege: u64) -> Self {
+    fn new(mode: Mode, privilege: u64, code_writable: bool) -> Self {
         let stopper = Arc::new(Stopper::default());
         let machine = Machine::new(Config {
             vcpus: 1,
@@ -158,8 +160,8 @@ impl Bare {
         machine.map(Slot { gpa: RAM, host, readonly: false }).expect("the only slot");
         let handler: Vec<u8> = HANDLER_CODE.iter().flat_map(|w| w.to_le_bytes()).collect();
         testing::write_memory(&machine, HANDLER, &handler);
-        let vcpu = machine.vcpu(0, hart(privilege), false).expect("the first vCPU");
-        Self { machine, vcpu, watchdog: Watchdog::new(stopper, TIMEOUT), privilege }
+        let vcpu = machine.vcpu(0, hart(privilege, code_writable), false).expect("the first vCPU");
+        Self { machine, vcpu, watchdog: Watchdog::new(stopper, TIMEOUT), privilege, code_writable }
     }
 
     /// Runs `code` until its first trap.
@@ -184,7 +186,7 @@ impl Bare {
             fflags: start.fflags,
             frm: start.frm,
             pc: CODE,
-            ..hart(self.privilege)
+            ..hart(self.privilege, self.code_writable)
         };
         prepare(state);
         assert!(self.watchdog.pat());
@@ -217,13 +219,19 @@ impl Bare {
     }
 }
 
-fn hart(privilege: u64) -> Hart {
-    // One region, RAM: read, write, execute; a power of two in pmpaddr's units of 4 bytes
-    // [Priv §3.7.1].
-    const NAPOT_RWX: u64 = 0x1f;
+/// Two regions, powers of two in pmpaddr's units of 4 bytes [Priv §3.7.1]: code, and all of RAM.
+fn hart(privilege: u64, code_writable: bool) -> Hart {
+    const NAPOT: u64 = 3 << 3;
+    const READ: u64 = 1;
+    const WRITE: u64 = 2;
+    const EXECUTE: u64 = 4;
+    let region = |start: u64, bytes: u64| (start + bytes / 2 - 1) >> 2;
+    let code = NAPOT | READ | EXECUTE | if code_writable { WRITE } else { 0 };
+    let ram = NAPOT | READ | WRITE | EXECUTE;
     let mut h = Hart::new(0, &Model::default());
-    h.pmpcfg[0] = NAPOT_RWX;
-    h.pmpaddr[0] = (RAM + RAM_BYTES as u64 / 2 - 1) >> 2;
+    h.pmpcfg[0] = ram << 8 | code;
+    h.pmpaddr[0] = region(CODE, CODE_BYTES as u64);
+    h.pmpaddr[1] = region(RAM, RAM_BYTES as u64);
     h.mtvec = HANDLER;
     h.mstatus |= FS_DIRTY;
     h.prv = privilege;

@@ -37,7 +37,6 @@ struct end {
 static struct start start;
 static struct end end;
 static int begun;
-static uint8_t handler_stack[64 << 10];
 static uint64_t reserved;
 
 /* gp and tp as this program needs them: the handler is entered with those of the sequence. */
@@ -92,7 +91,7 @@ __asm__(".text\n"
 int main(void)
 {
 	const int signals[] = { SIGTRAP, SIGILL, SIGSEGV, SIGBUS };
-	const stack_t stack = { .ss_sp = handler_stack, .ss_size = sizeof handler_stack };
+	stack_t stack = { .ss_size = 64 << 10 };
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
@@ -100,6 +99,11 @@ int main(void)
 	if (mmap((void *)CODE, CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) == MAP_FAILED)
 		return 2;
 	if (mmap((void *)DATA, DATA_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+		return 2;
+	/* Where the kernel likes: no sequence's sp is there by chance, which would make it look as if
+	 * the handler's stack were in use. */
+	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, flags & ~MAP_FIXED, -1, 0);
+	if (stack.ss_sp == MAP_FAILED)
 		return 2;
 	sigaltstack(&stack, NULL);
 	sigfillset(&action.sa_mask);
