@@ -22,6 +22,7 @@ make_disk() {
   while read -r deb; do unpack_package "$deb"; done <"$work/order"
   rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/locale/* \
     "$root"/usr/share/info/* "$root"/usr/share/lintian/*
+  configure_triggers
   configure_base
   configure_alternatives
   configure_apt
@@ -59,6 +60,28 @@ unpack_package() {
     case ${file##*/} in control) ;; *) mv "$file" "$info.${file##*/}" ;; esac
   done
   rm -rf "$work/control"
+}
+
+# Who wants to know of which files: without these lists, dpkg would take everything for changed.
+configure_triggers() {
+  triggers=$root/var/lib/dpkg/triggers
+  mkdir -p "$triggers"
+  : >"$triggers/Unincorp"
+  : >"$triggers/File"
+  for list in "$root"/var/lib/dpkg/info/*.triggers; do
+    package=$(basename "$list" .triggers)
+    while read -r what name; do
+      case $what in
+        interest-noawait) waits=/noawait ;;
+        interest | interest-await) waits= ;;
+        *) continue ;;
+      esac
+      case $name in
+        /*) echo "$name $package$waits" >>"$triggers/File" ;;
+        *) echo "$package$waits" >>"$triggers/$name" ;;
+      esac
+    done <"$list"
+  done
 }
 
 # What the scripts of base-files, base-passwd, libc-bin, passwd, libpam-runtime and debianutils do.
