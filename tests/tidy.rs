@@ -5,6 +5,8 @@
 //! is committed. Rules about Rust code look at it without its comments, strings and characters
 //! (`source::code_only`), so that a text about a forbidden word is not the word itself.
 
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/graph.rs"]
 mod graph;
 #[path = "tidy/names.rs"]
