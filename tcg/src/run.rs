@@ -110,7 +110,7 @@ impl<G: Guest> Vcpu<G> {
             Exit::Chain => self.chain(),
             Exit::Resync => core.look_again(),
             Exit::Interpret => core.interpret = true,
-            Exit::Exception => {
+            Exit::Exception | Exit::Raised => {
                 core.raise_fp_flags();
                 if let Some(e) = core.raised.take() {
                     G::deliver(core, e);
@@ -171,7 +171,7 @@ impl<G: Guest> Core<G> {
                 self.do_work();
             }
             if asked & request::INTERRUPT != 0 {
-                self.look_again();
+                self.look(true);
             }
             if asked & request::KICK != 0 {
                 return true;
@@ -190,9 +190,13 @@ impl<G: Guest> Core<G> {
 
     /// The state may have changed in any way: interrupts, spaces, mode.
     fn look_again(&mut self) {
+        self.look(false);
+    }
+
+    fn look(&mut self, signalled: bool) {
         self.stale = false;
         self.hot.resync = 0;
-        G::interrupt(self);
+        G::interrupt(self, signalled);
         self.sync_spaces();
     }
 

@@ -171,6 +171,10 @@ pub struct Core<G: Guest> {
     pub(crate) data_space: u64,
     /// Fetch space and mode: what selects the jump table.
     pub(crate) fetch_space: (u64, u32),
+    /// [`Guest::owner`].
+    owner: u64,
+    /// Shared spaces with something of the present owner alone.
+    private: Vec<u64>,
     /// Jump tables by fetch space and mode.
     jumps: Vec<((u64, u32), Jumps<G>)>,
     /// Index of the present one.
@@ -214,6 +218,8 @@ impl<G: Guest> Core<G> {
             machine,
             data_space: u64::MAX,
             fetch_space: (u64::MAX, 0),
+            owner: 0,
+            private: Vec::new(),
             jumps: Vec::new(),
             table: 0,
             slots: Arc::new([]),
@@ -233,6 +239,10 @@ impl<G: Guest> Core<G> {
     /// Brings key and jump table up to date with the state. To be called whenever the state may
     /// have changed in a way that [`Guest::data_space`] or [`Guest::fetch_space`] shows.
     pub(crate) fn sync_spaces(&mut self) {
+        let owner = G::owner(&self.state);
+        if owner != self.owner {
+            self.change_owner(owner);
+        }
         let data = G::data_space(&self.state);
         if data != self.data_space || self.hot.key == 0 {
             self.data_space = data;
@@ -253,6 +263,29 @@ impl<G: Guest> Core<G> {
                 }
             };
             self.hot.jumps = self.jumps[self.table].1.address();
+        }
+    }
+
+    /// What was learnt from mappings of the old owner alone is forgotten in the spaces that the
+    /// new one uses too.
+    fn change_owner(&mut self, owner: u64) {
+        self.owner = owner;
+        let private = std::mem::take(&mut self.private);
+        if !private.is_empty() {
+            self.tlb.flush(|space| private.contains(&space));
+            for ((space, _), table) in &mut self.jumps {
+                if private.contains(space) {
+                    table.clear();
+                }
+            }
+            self.hot.key = 0;
+        }
+    }
+
+    /// A mapping was learnt in a space.
+    pub(crate) fn note_mapping(&mut self, space: u64, global: bool) {
+        if !global && G::is_shared(space) && !self.private.contains(&space) {
+            self.private.push(space);
         }
     }
 
@@ -291,11 +324,15 @@ impl<G: Guest> Core<G> {
         self.hot.resync != 0
     }
 
-    /// Forgets the translations of the spaces for which `which` holds, and all code addresses.
+    /// Forgets the translations of the spaces for which `which` holds, of data and code.
     pub fn flush_spaces(&mut self, which: impl Fn(u64) -> bool) {
+        for ((space, _), table) in &mut self.jumps {
+            if which(*space) {
+                table.clear();
+            }
+        }
         self.tlb.flush(which);
         self.hot.key = 0;
-        self.forget_code();
         self.sync_spaces();
     }
 

@@ -23,12 +23,15 @@ impl<G: Guest> Core<G> {
     }
 
     fn find_or_build(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
-        let gpa = G::translate(self, pc, Access::Fetch)?.gpa;
+        let mapping = G::translate(self, pc, Access::Fetch)?;
+        self.note_mapping(self.fetch_space.0, mapping.global);
+        let gpa = mapping.gpa;
         let key = Key { gpa, pc, mode: self.fetch_space.1 };
         if let Some(block) = self.machine.cache.find(&key) {
             // Its second page is mapped by this space too, or the fetch faults.
             if block.last_page() != block.first_page() {
                 let second = G::translate(self, (pc | PAGE_MASK).wrapping_add(1), Access::Fetch)?;
+                self.note_mapping(self.fetch_space.0, second.global);
                 if block.second_page != Some(second.gpa >> super::PAGE_BITS) {
                     return self.build(key);
                 }
@@ -50,7 +53,9 @@ impl<G: Guest> Core<G> {
                 Decoded::Short if offset == 0 && second_page.is_none() => {
                     // The instruction runs into the next page, which may not be there.
                     let va = pc.wrapping_add(bytes.len() as u64);
-                    let gpa = G::translate(self, va, Access::Fetch)?.gpa;
+                    let mapping = G::translate(self, va, Access::Fetch)?;
+                    self.note_mapping(self.fetch_space.0, mapping.global);
+                    let gpa = mapping.gpa;
                     second_page = Some(gpa >> super::PAGE_BITS);
                     let old = bytes.len();
                     self.code_bytes(gpa, va, &mut bytes)?;

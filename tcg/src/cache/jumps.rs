@@ -12,6 +12,8 @@ use crate::mmu::PAGE_BITS;
 /// Log2 of the entries per table.
 pub(crate) const JUMP_BITS: u32 = 12;
 const ENTRIES: usize = 1 << JUMP_BITS;
+/// Words of the set of pages.
+const PAGE_WORDS: usize = 64;
 /// An address that no instruction has: odd, and not canonical in any mode.
 const EMPTY: u64 = 0x5555_0000_0000_0001;
 
@@ -29,7 +31,7 @@ pub(crate) struct Jumps<G: Guest> {
     /// The blocks themselves, for the dispatcher.
     blocks: Box<[Option<Arc<Block<G>>>]>,
     /// A bit per page (hashed) that was ever entered, so that most page flushes cost nothing.
-    pages: [u64; 8],
+    pages: [u64; PAGE_WORDS],
     /// Indices of entries that may be filled.
     used: Vec<u16>,
     empty: Jump,
@@ -47,7 +49,7 @@ impl<G: Guest> Jumps<G> {
         Self {
             table: vec![empty; ENTRIES].into(),
             blocks: vec![None; ENTRIES].into(),
-            pages: [0; 8],
+            pages: [0; PAGE_WORDS],
             used: Vec::new(),
             empty,
         }
@@ -108,7 +110,7 @@ impl<G: Guest> Jumps<G> {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.pages = [0; 8];
+        self.pages = [0; PAGE_WORDS];
         for at in std::mem::take(&mut self.used) {
             self.forget(at);
         }
@@ -116,6 +118,6 @@ impl<G: Guest> Jumps<G> {
 }
 
 fn page_bit(va: u64) -> (usize, u64) {
-    let hash = (va >> PAGE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
+    let hash = (va >> PAGE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PAGE_WORDS.trailing_zeros() - 6);
     (hash as usize >> 6, 1 << (hash & 63))
 }

@@ -150,6 +150,16 @@ pub trait Guest: Arch {
     fn data_space(state: &Self::State) -> u64;
     /// The same for instruction fetches.
     fn fetch_space(state: &Self::State) -> u64;
+    /// The address space whose mappings that are not global are seen. Spaces may be shared by
+    /// several owners: what is not global is forgotten there when the owner changes.
+    fn owner(_state: &Self::State) -> u64 {
+        0
+    }
+    /// Whether several owners use the space. Guests that do not share spaces leave both as they
+    /// are.
+    fn is_shared(_space: u64) -> bool {
+        false
+    }
     /// Translates an address for the current state.
     fn translate(
         core: &mut Core<Self>,
@@ -162,9 +172,9 @@ pub trait Guest: Arch {
     fn misaligned(va: u64, access: Access) -> Self::Exception;
     /// Enters a synchronous exception raised by the instruction at the current program counter.
     fn deliver(core: &mut Core<Self>, e: Self::Exception);
-    /// Takes over interrupt lines and timers into the state, and enters an interrupt if one is
-    /// pending and enabled.
-    fn interrupt(core: &mut Core<Self>) -> Pending;
+    /// Takes over interrupt lines into the state, and timers if something was `signalled`; enters
+    /// an interrupt if one is pending and enabled.
+    fn interrupt(core: &mut Core<Self>, signalled: bool) -> Pending;
     /// Carries out what another vCPU asked for.
     fn remote(core: &mut Core<Self>, request: Self::Remote);
     /// The vCPU stands still until another one starts it.

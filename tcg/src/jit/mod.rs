@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Exception = 4,
     /// The interpreter goes on at the program counter in the state, for one block.
     Interpret = 5,
+    /// As `Exception`, and the state is up to date.
+    Raised = 6,
 }
 
 impl Exit {
@@ -30,6 +32,7 @@ impl Exit {
             3 => Exit::Resync,
             4 => Exit::Exception,
             5 => Exit::Interpret,
+            6 => Exit::Raised,
             _ => unreachable!("exit code {code}: translated code returns only the codes above"),
         }
     }

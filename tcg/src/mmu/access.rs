@@ -125,6 +125,7 @@ impl<G: Guest> Core<G> {
         if m.cacheable {
             let host_page = place.hva.addr() & !PAGE_MASK;
             self.tlb.note_large(va, u32::from(m.page_bits));
+            self.note_mapping(self.data_space, m.global);
             if m.readable {
                 self.tlb.enter(false, self.hot.key, va, host_page);
             }

@@ -161,6 +161,14 @@ impl Guest for Riscv64 {
         spaces::fetch(h)
     }
 
+    fn owner(h: &Hart) -> u64 {
+        spaces::owner(h)
+    }
+
+    fn is_shared(space: u64) -> bool {
+        spaces::is_shared(space)
+    }
+
     fn translate(core: &mut Core<Self>, va: u64, access: Access) -> Result<Mapping, Exception> {
         let (h, slots) = core.state_and_slots();
         let prv = if access == Access::Fetch { h.prv } else { mmu::data_privilege(h) };
@@ -197,8 +205,10 @@ impl Guest for Riscv64 {
         trap::enter(&mut core.state, e);
     }
 
-    fn interrupt(core: &mut Core<Self>) -> Pending {
-        timer::check(core);
+    fn interrupt(core: &mut Core<Self>, signalled: bool) -> Pending {
+        if signalled {
+            timer::check(core);
+        }
         let lines = core.signals().lines.load(std::sync::atomic::Ordering::SeqCst);
         core.state.set_irq_lines(lines | core.local.timer_line);
         if core.local.stopped {

@@ -1,11 +1,14 @@
 //! Instructions that are calls: CSRs, environment calls, returns from traps, fences.
 
+use std::sync::Arc;
+
 use arch::riscv64::csr::{self, CsrEffect, CsrEnv, Modify};
 use arch::riscv64::fields::IRQ_SSI;
 
 use super::trap::{self, Exception, Illegal};
 use super::{Riscv64, spaces};
 use crate::guest::{Helper, Touches};
+use crate::machine::Machine;
 use crate::vcpu::{Core, request};
 
 /// Nanoseconds per tick of the `time` CSR: 10 MHz, as the board's device tree says.
@@ -32,23 +35,27 @@ pub(super) static SFENCE_INVAL: Helper<Riscv64> =
     helper("sfence.inval", Touches::Fields, sfence_inval);
 
 /// What the counters show.
-struct Counters {
-    now_ns: u64,
+struct Counters(Arc<Machine<Riscv64>>);
+
+impl Counters {
+    fn now_ns(&self) -> u64 {
+        self.0.clock.now_ns()
+    }
 }
 
 impl CsrEnv for Counters {
     fn time(&self) -> u64 {
-        self.now_ns / TICK_NS
+        self.now_ns() / TICK_NS
     }
 
     /// A hart of one gigahertz: instructions are not counted.
     fn cycle(&self) -> u64 {
-        self.now_ns
+        self.now_ns()
     }
 
     /// One instruction a cycle.
     fn instret(&self) -> u64 {
-        self.now_ns
+        self.now_ns()
     }
 }
 
@@ -78,7 +85,7 @@ fn csr_access(core: &mut Core<Riscv64>, [bits, operand, _]: [u64; 3]) -> Result3
         _ => Modify::Clear,
     };
     let reads_only = how != Modify::Swap && bits >> 15 & 31 == 0;
-    let env = Counters { now_ns: core.machine.clock.now_ns() };
+    let env = Counters(core.machine.clone());
     if reads_only {
         return csr::read(&core.state, num, &env).map_err(|_| illegal(bits));
     }

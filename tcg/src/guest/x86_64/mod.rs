@@ -133,7 +133,7 @@ impl Guest for X86_64 {
         core.signals().raise(request::KICK);
     }
 
-    fn interrupt(_: &mut Core<Self>) -> Pending {
+    fn interrupt(_: &mut Core<Self>, _: bool) -> Pending {
         Pending::None
     }
 

@@ -236,16 +236,16 @@ impl<G: Guest> Writer<G> {
         self.asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 8);
         form::RET.n(&mut self.asm);
         self.asm.bind_near(failed);
-        self.out();
+        self.out(Exit::Exception);
     }
 
     /// Leaves with the exception that the callee raised; the return address says where.
-    fn out(&mut self) {
+    fn out(&mut self, exit: Exit) {
         let asm = &mut self.asm;
         asm.load(Q, RCX, Mem::base(RSP, 8));
         asm.store(Q, RCX, layout::exit::<G>(1));
         asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 16);
-        asm.mov_imm(RAX, Exit::Exception as u64);
+        asm.mov_imm(RAX, exit as u64);
         let exit = self.exit_saved;
         self.jmp(exit);
     }
@@ -309,6 +309,6 @@ impl<G: Guest> Writer<G> {
         self.asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 8);
         form::RET.n(&mut self.asm);
         self.asm.bind_near(failed);
-        self.out();
+        self.out(Exit::Raised);
     }
 }
