@@ -1,8 +1,11 @@
 //! Which crate may depend on which: the drawing in ARCHITECTURE.md, and nothing beyond it.
 
 use crate::report;
+use crate::source::{has_word, rust_code};
 use polyvisor_tests::root;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 /// The arrows of the drawing. Crates that are not built yet may stand here already.
@@ -70,4 +73,42 @@ fn every_crate_takes_the_lints_of_the_workspace() {
         }
     }
     report("These manifests lack `[lints] workspace = true`:", &findings);
+}
+
+/// The names of what `package` depends on, as manifests spell them.
+fn dependencies(package: &Value) -> BTreeSet<String> {
+    let all = package["dependencies"].as_array().into_iter().flatten();
+    all.map(|d| d["name"].as_str().expect("a dependency has a name").to_owned()).collect()
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let files = rust_code();
+    let mut findings = Vec::new();
+    let mut wanted = BTreeSet::new();
+    for package in packages() {
+        let manifest = Path::new(package["manifest_path"].as_str().expect("a manifest"));
+        let folder = manifest.parent().and_then(|f| f.strip_prefix(root()).ok());
+        let folder = format!("{}/", folder.expect("crates lie below the root").display());
+        for name in dependencies(&package) {
+            let in_code = name.replace('-', "_");
+            let used = files
+                .iter()
+                .filter(|(source, _)| source.path.starts_with(&folder))
+                .any(|(_, code)| has_word(code, &in_code));
+            if !used {
+                findings.push(format!("{folder}Cargo.toml: {name}"));
+            }
+            wanted.insert(name);
+        }
+    }
+    let text = std::fs::read_to_string(root().join("Cargo.toml")).expect("the root's manifest");
+    let shared = text.split("[workspace.dependencies]\n").nth(1).expect("a list of dependencies");
+    let lines = shared.lines().take_while(|line| !line.starts_with('['));
+    for name in lines.filter_map(|line| Some(line.split_once(" = ")?.0)) {
+        if !wanted.contains(name) {
+            findings.push(format!("Cargo.toml: {name}"));
+        }
+    }
+    report("These dependencies are not used:", &findings);
 }
