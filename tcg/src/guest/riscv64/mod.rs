@@ -49,6 +49,7 @@ pub struct Local {
     stopped: bool,
     /// STIP as the timer drives it.
     timer_line: u64,
+    retired: system::Retired,
 }
 
 impl Guest for Riscv64 {

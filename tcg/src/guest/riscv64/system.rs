@@ -35,11 +35,36 @@ pub(super) static SFENCE_INVAL: Helper<Riscv64> =
     helper("sfence.inval", Touches::Fields, sfence_inval);
 
 /// What the counters show.
-struct Counters(Arc<Machine<Riscv64>>);
+struct Counters {
+    machine: Arc<Machine<Riscv64>>,
+    retired: u64,
+}
+
+/// The count of retired instructions: an estimate, one a nanosecond, that is exact where software
+/// can tell. What is written to `minstret` is what the next instruction reads [Priv §3.1.10], so
+/// accesses close to each other count as neighbours.
+#[derive(Debug, Default)]
+pub(super) struct Retired {
+    asked_ns: u64,
+    count: u64,
+}
+
+impl Retired {
+    /// Two instructions further apart than this have others between them.
+    const NEIGHBOURS_NS: u64 = 2_000;
+
+    /// Instructions before the one that asks.
+    fn at(&mut self, now_ns: u64) -> u64 {
+        let close = now_ns.saturating_sub(self.asked_ns) < Self::NEIGHBOURS_NS;
+        let next = self.count.wrapping_add(1);
+        *self = Self { asked_ns: now_ns, count: if close { next } else { now_ns.max(next) } };
+        self.count
+    }
+}
 
 impl Counters {
     fn now_ns(&self) -> u64 {
-        self.0.clock.now_ns()
+        self.machine.clock.now_ns()
     }
 }
 
@@ -53,9 +78,8 @@ impl CsrEnv for Counters {
         self.now_ns()
     }
 
-    /// One instruction a cycle.
     fn instret(&self) -> u64 {
-        self.now_ns()
+        self.retired
     }
 }
 
@@ -72,6 +96,14 @@ pub(super) fn csr_write_matters(csr: u16) -> bool {
         || TRAP_VALUES_M.contains(&csr))
 }
 
+/// CSRs that show or steer the count of retired instructions.
+fn counts(csr: u16) -> bool {
+    const INSTRET: u16 = 0xc02;
+    const MINSTRET: u16 = 0xb02;
+    const MCOUNTINHIBIT: u16 = 0x320;
+    matches!(csr, INSTRET | MINSTRET | MCOUNTINHIBIT)
+}
+
 fn illegal(bits: u64) -> Exception {
     Exception { cause: arch::riscv64::fields::CAUSE_ILLEGAL, tval: bits }
 }
@@ -85,7 +117,8 @@ fn csr_access(core: &mut Core<Riscv64>, [bits, operand, _]: [u64; 3]) -> Result3
         _ => Modify::Clear,
     };
     let reads_only = how != Modify::Swap && bits >> 15 & 31 == 0;
-    let env = Counters(core.machine.clone());
+    let retired = if counts(num) { core.local.retired.at(core.machine.clock.now_ns()) } else { 0 };
+    let env = Counters { machine: core.machine.clone(), retired };
     if reads_only {
         return csr::read(&core.state, num, &env).map_err(|_| illegal(bits));
     }
