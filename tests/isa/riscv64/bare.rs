@@ -110,6 +110,11 @@ impl Watchdog {
         Self { orders: Some(orders), thread: Some(thread) }
     }
 
+    /// No run took too long so far.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// A run begins, or has ended. False if one took too long.
     pub(crate) fn pat(&self) -> bool {
         self.orders.as_ref().is_some_and(|orders| orders.send(()).is_ok())

@@ -27,7 +27,7 @@ pub(crate) enum Flavor {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     pub(crate) base: u8,
-    offset: i64,
+    pub(crate) offset: i64,
     aligned: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn written_by(list: &List<Riscv64>) -> u32 {
     })
 }
 
-fn touches_memory(op: &Op) -> bool {
+pub(crate) fn touches_memory(op: &Op) -> bool {
     matches!(
         op,
         Op::Load(..) | Op::Store(..) | Op::Rmw(..) | Op::Cas(..) | Op::Fload(..) | Op::Fstore(..)

@@ -9,10 +9,13 @@
 //! ([`programs`]).
 
 mod bare;
+mod expected;
 mod generate;
+mod programs;
 mod qemu;
 mod random;
 mod rng;
+mod rows;
 mod sequence;
 mod shrink;
 mod state;

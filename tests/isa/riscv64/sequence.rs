@@ -77,7 +77,7 @@ pub(crate) fn load_number(rd: u8, value: u32) -> [u32; 2] {
 }
 
 /// The jump or branch with another distance, if it reaches that far.
-fn redirected(word: u32, distance: i32) -> Option<u32> {
+pub(crate) fn redirected(word: u32, distance: i32) -> Option<u32> {
     let reach = match decode(word)? {
         Insn::CBeqz(_) | Insn::CBnez(_) => 254,
         Insn::CJ(_) => 2046,

@@ -21,7 +21,7 @@ pub(crate) const X: [&str; 32] = [
 ];
 
 /// Registers and memory before.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Start {
     pub(crate) x: [u64; 32],
     pub(crate) f: [u64; 32],
@@ -31,7 +31,7 @@ pub(crate) struct Start {
 }
 
 /// Registers and memory afterwards.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) x: [u64; 32],
     pub(crate) f: [u64; 32],
