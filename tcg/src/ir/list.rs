@@ -67,7 +67,7 @@ const _: () = assert!(size_of::<Op>() <= 16);
 
 impl Op {
     /// The operation gives a value.
-    const fn gives(self) -> bool {
+    pub(super) const fn gives(self) -> bool {
         !matches!(
             self,
             Op::Set(..)

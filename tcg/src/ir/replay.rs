@@ -64,7 +64,11 @@ fn play<G: Guest, B: Builder<G>>(
             b.when(values.v(c), |b| play(list, first, behind, values, b))?;
             at = behind;
         } else {
-            values.of[at] = play_one(list, op, values, b)?;
+            if op.gives() {
+                values.of[at] = Some(value(list, op, values, b)?);
+            } else {
+                effect(op, values, b)?;
+            }
             at += 1;
         }
     }
@@ -72,9 +76,10 @@ fn play<G: Guest, B: Builder<G>>(
 }
 
 type Played<G, B> =
-    Result<Option<Value<<B as Builder<G>>::V, <B as Builder<G>>::F>>, <B as Builder<G>>::Trap>;
+    Result<Value<<B as Builder<G>>::V, <B as Builder<G>>::F>, <B as Builder<G>>::Trap>;
 
-fn play_one<G: Guest, B: Builder<G>>(
+/// Plays an operation that gives a value.
+fn value<G: Guest, B: Builder<G>>(
     list: &List<G>,
     op: Op,
     all: &ValuesOf<G, B>,
@@ -82,8 +87,8 @@ fn play_one<G: Guest, B: Builder<G>>(
 ) -> Played<G, B> {
     let v = |v: V| all.v(v);
     let f = |f: F| all.f(f);
-    let int = |i: B::V| Ok(Some(Value::Int(i)));
-    let float = |n: B::F| Ok(Some(Value::Float(n)));
+    let int = |i: B::V| Ok(Value::Int(i));
+    let float = |n: B::F| Ok(Value::Float(n));
     match op {
         Op::Imm(value) => int(b.imm(value)),
         Op::Get(r) => int(b.get(r)),
@@ -115,18 +120,23 @@ fn play_one<G: Guest, B: Builder<G>>(
         Op::Fclass(fmt, x) => int(b.fclass(fmt, f(x))),
         Op::Fbits(fmt, x) => int(b.fbits(fmt, f(x))),
         Op::Fraw(fmt, x) => float(b.fraw(fmt, v(x))),
-        Op::Set(r, x) => Ok(none(b.set(r, v(x)))),
-        Op::SetField(at, x) => Ok(none(b.set_field(at as usize, v(x)))),
-        Op::Store(va, x, m) => Ok(none(b.store(v(va), v(x), m)?)),
-        Op::Fence(how) => Ok(none(b.fence(how))),
-        Op::Flags(op, w, x, y, r) => Ok(none(b.flags(op, w, v(x), v(y), v(r)))),
-        Op::Fset(r, fmt, x) => Ok(none(b.fset(r, fmt, f(x)))),
-        Op::Fstore(va, x, fmt) => Ok(none(b.fstore(v(va), f(x), fmt)?)),
-        Op::When(..) => unreachable!("regions are played by their caller"),
+        _ => unreachable!("{op:?} gives no value"),
     }
 }
 
-/// An operation without a value.
-fn none<T>((): ()) -> Option<T> {
-    None
+/// Plays an operation that gives no value.
+fn effect<G: Guest, B: Builder<G>>(op: Op, all: &ValuesOf<G, B>, b: &mut B) -> Result<(), B::Trap> {
+    let v = |v: V| all.v(v);
+    let f = |f: F| all.f(f);
+    match op {
+        Op::Set(r, x) => b.set(r, v(x)),
+        Op::SetField(at, x) => b.set_field(at as usize, v(x)),
+        Op::Store(va, x, m) => b.store(v(va), v(x), m)?,
+        Op::Fence(how) => b.fence(how),
+        Op::Flags(op, w, x, y, r) => b.flags(op, w, v(x), v(y), v(r)),
+        Op::Fset(r, fmt, x) => b.fset(r, fmt, f(x)),
+        Op::Fstore(va, x, fmt) => b.fstore(v(va), f(x), fmt)?,
+        _ => unreachable!("{op:?} gives a value, or is a region"),
+    }
+    Ok(())
 }

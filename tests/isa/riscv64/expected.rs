@@ -47,9 +47,9 @@ pub(crate) fn result(name: &str, word: u32, a: u64, b: u64, pc: u64) -> Option<u
         "sraw" => w((saw >> (bw & 31)) as u32),
         // [Unpriv §13.1], [Unpriv §13.2]
         "mul" => a.wrapping_mul(b),
-        "mulh" => (i128::from(sa) * i128::from(sb) >> 64) as u64,
-        "mulhsu" => (i128::from(sa) * i128::from(b) >> 64) as u64,
-        "mulhu" => (u128::from(a) * u128::from(b) >> 64) as u64,
+        "mulh" => ((i128::from(sa) * i128::from(sb)) >> 64) as u64,
+        "mulhsu" => ((i128::from(sa) * i128::from(b)) >> 64) as u64,
+        "mulhu" => ((u128::from(a) * u128::from(b)) >> 64) as u64,
         "div" if b == 0 => u64::MAX,
         "div" => sa.wrapping_div(sb) as u64,
         "divu" if b == 0 => u64::MAX,

@@ -327,10 +327,9 @@ impl Draft<'_> {
             }
             let list =
                 list_of(word).filter(|l| p.matches(word) && written_by(l) & self.locked == 0);
-            if let Some(access) = list.and_then(|l| access_of(&l)) {
-                if base.is_none_or(|base| base == access.base) {
-                    return Some((word, access));
-                }
+            let access = list.and_then(|l| access_of(&l));
+            if let Some(access) = access.filter(|a| base.is_none_or(|base| base == a.base)) {
+                return Some((word, access));
             }
         }
         None
@@ -457,10 +456,11 @@ impl Draft<'_> {
             .map(|a| a.id)
             .collect();
         for atom in &mut self.atoms {
-            if let Kind::Forward { to, .. } | Kind::Indirect { to, .. } = &mut atom.kind {
-                if let Some(&count) = counts.iter().find(|&&count| count > atom.id) {
-                    *to = (*to).min(count);
-                }
+            let next = counts.iter().find(|&&count| count > atom.id);
+            if let (Kind::Forward { to, .. } | Kind::Indirect { to, .. }, Some(&count)) =
+                (&mut atom.kind, next)
+            {
+                *to = (*to).min(count);
             }
         }
     }
