@@ -1,9 +1,15 @@
-//! A door for tests outside this crate: guest memory as the machine's owner sees it.
+//! A door for tests outside this crate: guest memory as the machine's owner sees it, and the host
+//! code of a block.
+
+use std::sync::Arc;
+
+use arch::io::{GuestIo, PowerRequest, VcpuClock};
 
 use crate::guest::Guest;
-use crate::machine::Machine;
+use crate::machine::{Config, Machine, Mode};
 use crate::mmu::PAGE_MASK;
-use crate::mmu::ram::Place;
+use crate::mmu::host::{Anonymous, HostRange};
+use crate::mmu::ram::{Place, Slot};
 
 /// The parts of `len` bytes from `gpa` that lie in one page each: where, and from which byte on.
 fn pieces<G: Guest>(
@@ -45,4 +51,71 @@ pub fn write_memory<G: Guest>(machine: &Machine<G>, gpa: u64, data: &[u8]) {
         }
     }
     machine.written(gpa, data.len());
+}
+
+/// The host code of a block, an instruction a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostCode {
+    /// What is executed as a rule.
+    pub hot: Vec<String>,
+    /// The slow paths.
+    pub cold: Vec<String>,
+}
+
+/// Translates the block that begins with `code`, at `gpa` in a machine without translation of
+/// addresses; `None` if there is no translator for this host.
+///
+/// # Panics
+/// If there is no block.
+pub fn host_code<G: Guest>(state: G::State, gpa: u64, code: &[u8]) -> Option<HostCode> {
+    const CODE_BYTES: usize = 1 << 20;
+    let machine = Machine::<G>::new(Config {
+        vcpus: 1,
+        mode: Mode::Jit { threshold: 0 },
+        code_bytes: CODE_BYTES,
+        io: Arc::new(Nothing),
+        clock: Arc::new(Nothing),
+        firmware_calls: false,
+    })
+    .expect("memory for code");
+    let host = HostRange::new(Arc::new(Anonymous::new(1 << 16)));
+    machine.map(Slot { gpa: gpa & !PAGE_MASK, host, readonly: false }).expect("the only slot");
+    write_memory(&machine, gpa, code);
+    let mut vcpu = machine.vcpu(0, state, false).expect("the first vCPU");
+    vcpu.core().sync_spaces();
+    let block = vcpu.core().block_at(gpa).expect("memory is mapped");
+    let native = machine.cache.native.as_ref()?;
+    match native.compile(&machine.cache, &block) {
+        0 => panic!("the block was not translated"),
+        code => Some(native.listing(code)),
+    }
+}
+
+/// No devices, no time.
+struct Nothing;
+
+impl GuestIo for Nothing {
+    fn read(&self, _: u64, data: &mut [u8]) {
+        data.fill(0);
+    }
+
+    fn write(&self, _: u64, _: &[u8]) {}
+
+    fn watched(&self, _: u64, _: usize) {}
+
+    fn firmware_put(&self, _: u8) {}
+
+    fn firmware_get(&self) -> Option<u8> {
+        None
+    }
+
+    fn power(&self, _: PowerRequest) {}
+}
+
+impl VcpuClock for Nothing {
+    fn now_ns(&self) -> u64 {
+        0
+    }
+
+    fn set_alarm(&self, _: u32, _: Option<u64>) {}
 }

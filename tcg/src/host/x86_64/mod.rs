@@ -14,6 +14,7 @@ mod fp_table;
 #[cfg(test)]
 mod fpu_oracle;
 mod layout;
+mod listing;
 mod memory;
 mod pool;
 mod regs;
