@@ -2,6 +2,7 @@
 
 pub(crate) mod cell;
 pub(crate) mod codebuf;
+pub(crate) mod probe;
 
 /// Why translated code returned to the dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

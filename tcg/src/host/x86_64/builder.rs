@@ -111,8 +111,11 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     /// The host orders everything but stores before later loads.
     fn fence(&mut self, f: Fence) {
-        if f == Fence::Full {
-            form::MFENCE.n(&mut self.asm);
+        if f == Fence::Full && !self.ordered {
+            // A locked operation orders as MFENCE does, in half its time.
+            let top = asm::Rm::Mem(asm::Mem::base(RSP, 0));
+            form::OR_EV_IB.locked().mi(&mut self.asm, asm::D, top, 0);
+            self.ordered = true;
         }
     }
 
@@ -129,9 +132,11 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         let before_fp = self.fp.locals;
         self.last = None;
         let over = self.asm.jcc_near(code ^ 1);
+        let ordered = self.ordered;
         f(self)?;
         self.commit(&[]);
         self.flush();
+        self.ordered &= ordered;
         self.asm.bind_near(over);
         self.last = None;
         self.xjoin(&before_fp);

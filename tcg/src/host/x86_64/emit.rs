@@ -18,7 +18,8 @@ use super::regs::*;
 use super::stubs::{Calls, Stubs};
 use crate::builder::{At, Bin, Cond, Un, Width};
 use crate::guest::Guest;
-use crate::jit::{Row, codebuf::CodeBuf};
+use crate::jit::codebuf::CodeBuf;
+use crate::jit::{Row, probe::Usage};
 
 /// A value: an index into the instruction's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(super) enum Node {
     Select(V, V, V),
 }
 
+/// Instructions looked ahead for the next use of a register.
+const FAR: usize = 24;
 /// Spill slots that calls pass arguments in.
 const ARGS: u8 = 5;
 
@@ -91,6 +94,12 @@ pub(super) struct Emit<'a, G: Guest> {
     clock: u32,
     pub(super) rows: Vec<Row>,
     pub(super) last: Option<(Reg, usize, usize, LastDef)>,
+    /// What each instruction of the block reads and writes.
+    usage: Vec<Usage>,
+    /// Number of the present instruction.
+    index: usize,
+    /// Every store is known to be visible to others before the next load.
+    pub(super) ordered: bool,
     /// The guest's mode.
     pub(super) mode: u32,
     pub(super) fp: Fp,
@@ -105,6 +114,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         cold_base: u64,
         pc: u64,
         mode: u32,
+        usage: Vec<Usage>,
     ) -> Self {
         Self {
             asm: Asm::default(),
@@ -125,6 +135,9 @@ impl<'a, G: Guest> Emit<'a, G> {
             clock: 0,
             rows: Vec::new(),
             last: None,
+            usage,
+            index: 0,
+            ordered: false,
             mode,
             fp: Fp::default(),
             guest: PhantomData,
@@ -142,8 +155,9 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.asm.nops(super::ENTRY_BYTES);
     }
 
-    /// Begins an instruction.
-    pub(super) fn begin(&mut self, at: At) {
+    /// Begins instruction number `index`.
+    pub(super) fn begin(&mut self, index: usize, at: At) {
+        self.index = index;
         self.at = at;
         self.nodes.clear();
         self.sets.clear();
@@ -152,6 +166,30 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.last = None;
         self.fp.begin();
         self.release();
+    }
+
+    /// How many instructions from here the register is read again; `FAR` if not soon, or not
+    /// before it is overwritten.
+    fn next_use(&self, r: u8) -> usize {
+        let ahead = &self.usage[self.index + 1..];
+        for (distance, usage) in ahead.iter().take(FAR).enumerate() {
+            if usage.reads >> r & 1 != 0 {
+                return distance;
+            }
+            if usage.writes >> r & 1 != 0 {
+                return FAR;
+            }
+        }
+        FAR
+    }
+
+    /// Whether a register is worth a local: it is wanted soon, or one stands empty.
+    fn worth_local(&self, r: u8) -> bool {
+        let taken = self.temps | self.held;
+        let at = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
+        let mut others = at.map(|at| self.locals[at].guest.map_or(FAR + 1, |g| self.next_use(g)));
+        let mine = self.next_use(r);
+        others.any(|other| mine < other)
     }
 
     /// Ends an operation: its scratch registers are free again.
@@ -202,9 +240,9 @@ impl<'a, G: Guest> Emit<'a, G> {
         LOCALS[at]
     }
 
-    /// Whether another local can be had during this operation.
-    pub(super) fn has_local(&self) -> bool {
-        (self.temps | self.held) != (1 << LOCALS.len()) - 1
+    /// Whether a guest register that is in no host register should get one for this operation.
+    pub(super) fn wants_local(&self, r: u8) -> bool {
+        (self.temps | self.held) != (1 << LOCALS.len()) - 1 && self.worth_local(r)
     }
 
     /// A host register for a new value of a guest register; what it held is gone.
@@ -224,15 +262,16 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.held |= 1 << at;
     }
 
-    /// Index of a local that holds nothing; the one longest unused is written back for it.
+    /// Index of a local that holds nothing; the one wanted last is written back for it.
     fn free_local(&mut self) -> usize {
         let taken = self.temps | self.held;
         let usable = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
-        let oldest = usable.min_by_key(|&at| {
+        let farthest = usable.max_by_key(|&at| {
             let local = self.locals[at];
-            (local.guest.is_some(), local.used)
+            let next = local.guest.map_or(FAR + 1, |r| self.next_use(r));
+            (next, !local.dirty, u32::MAX - local.used)
         });
-        let at = match oldest {
+        let at = match farthest {
             Some(at) => at,
             None => self.spill_temp(),
         };
@@ -404,6 +443,17 @@ impl<'a, G: Guest> Emit<'a, G> {
         if self.node(v) == Node::Reg(r) {
             return;
         }
+        // A register that is not wanted soon goes straight to the state.
+        if Self::pin(r).is_none() && self.local_of(r).is_none() && !self.worth_local(r) {
+            let at = layout::int::<G>(r);
+            if let Some(x) = self.small_imm(v) {
+                self.asm.store_imm(Q, at, x);
+            } else {
+                let from = self.operand(v);
+                self.asm.store(Q, from, at);
+            }
+            return;
+        }
         // Registers that the value reads are loaded before the target may take their place.
         let reads_itself = Self::pin(r).is_none() && self.depends(v, r);
         if reads_itself {
@@ -411,6 +461,14 @@ impl<'a, G: Guest> Emit<'a, G> {
         }
         let to = self.reg_for_set(r);
         self.into(v, to);
+    }
+
+    /// A constant that fits into a sign-extended field of 32 bits.
+    fn small_imm(&self, v: V) -> Option<i32> {
+        match self.node(v) {
+            Node::Imm(x) => i32::try_from(x as i64).ok(),
+            _ => None,
+        }
     }
 
     /// Writes the last instruction again with `to` as its destination instead of `host`.

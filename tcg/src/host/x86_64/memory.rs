@@ -53,19 +53,29 @@ impl<G: Guest> Emit<'_, G> {
                         (i32::try_from(x as i64), self.node(a))
                     {
                         if disp < i32::MAX - 64 {
-                            return Va { base: self.operand(a), disp };
+                            return Va { base: self.base(a), disp };
                         }
                     }
                 }
             }
-            Node::Reg(r) => return Va { base: self.reg(r), disp: 0 },
-            Node::Host(base) => return Va { base, disp: 0 },
             _ => {}
         }
-        self.claim(RCX);
-        self.into(v, RCX);
-        self.scratch = 1 << RCX;
-        Va { base: RCX, disp: 0 }
+        Va { base: self.base(v), disp: 0 }
+    }
+
+    /// A register with part of an address, which the look-up leaves alone: where the value lives,
+    /// or rcx.
+    fn base(&mut self, v: V) -> Reg {
+        match self.node(v) {
+            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
+            Node::Host(base) => base,
+            _ => {
+                self.claim(RCX);
+                self.into(v, RCX);
+                self.scratch = 1 << RCX;
+                RCX
+            }
+        }
     }
 
     /// Looks the address up: afterwards rax holds the addend. Goes to the slow path (the code
@@ -162,6 +172,7 @@ impl<G: Guest> Emit<'_, G> {
         };
         let va = self.address(v);
         self.look_up(va, m, true);
+        self.ordered = false;
         let mem = Mem::indexed(RAX, va.base, 0, va.disp);
         let size = operand_size(m);
         match value {
@@ -205,6 +216,7 @@ impl<G: Guest> Emit<'_, G> {
         let va = self.address(v);
         self.look_up(va, m, true);
         let mem = Rm::Mem(Mem::indexed(RAX, va.base, 0, va.disp));
+        self.ordered = false;
         let form = if fmt == Fmt::S { form::MOVSS_WX_VX } else { form::MOVSD_WX_VX };
         form.rm(&mut self.asm, Q, from, mem);
         form::MOVQ_EQ_VX.rm(&mut self.cold, Q, from, Rm::Reg(RDX));
@@ -219,6 +231,7 @@ impl<G: Guest> Emit<'_, G> {
     fn atomic_address(&mut self, va: Va, m: MemOp) {
         self.look_up(va, MemOp { aligned: true, ..m }, true);
         self.asm.lea(Q, RCX, Mem::indexed(RAX, va.base, 0, va.disp));
+        self.ordered = true;
     }
 
     pub(super) fn rmw_value(&mut self, op: Rmw, v: V, value: V, m: MemOp) -> V {

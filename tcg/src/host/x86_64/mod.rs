@@ -28,11 +28,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NativeError;
 use crate::builder::At;
-use crate::cache::{Block, Body};
+use crate::cache::{Block, Body, Predecoded};
 use crate::guest::Guest;
 use crate::interp::fields;
 use crate::jit::codebuf::CodeBuf;
-use crate::jit::{Exit, Row, Rows};
+use crate::jit::{Exit, Row, Rows, probe};
 use crate::jit::cell::CoreRef;
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
@@ -189,6 +189,12 @@ impl<G: Guest> Native<G> {
         }
         let base = self.buf.exec_address(hot);
         let cold_base = self.buf.exec_address(cold);
+        let at = |i: &Predecoded<G::Insn>| At {
+            pc: block.key.pc.wrapping_add(u64::from(i.offset)),
+            len: i.len,
+        };
+        let mode = block.key.mode;
+        let usage = insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
         let mut e = Emit::<G>::new(
             &self.buf,
             &self.stubs,
@@ -196,11 +202,12 @@ impl<G: Guest> Native<G> {
             cold_base,
             block.key.pc,
             block.key.mode,
+            usage,
         );
         e.entry();
         for (n, i) in insns.iter().enumerate() {
-            let at = At { pc: block.key.pc.wrapping_add(u64::from(i.offset)), len: i.len };
-            e.begin(at);
+            let at = at(i);
+            e.begin(n, at);
             let flow = match G::lower(&mut e, at, i.insn, block.key.mode) {
                 Ok(flow) => flow,
                 Err(never) => match never {},

@@ -112,7 +112,7 @@ impl<G: Guest> Emit<'_, G> {
     /// A register that holds the value, not to be changed: where it lives, or a scratch register.
     pub(super) fn operand(&mut self, v: V) -> Reg {
         match self.node(v) {
-            Node::Reg(r) if self.resident(r).is_some() || self.has_local() => self.reg(r),
+            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
             Node::Host(host) => host,
             _ => {
                 let to = self.scratch();
@@ -126,6 +126,9 @@ impl<G: Guest> Emit<'_, G> {
     fn operand_rm(&mut self, v: V) -> Rm {
         match self.node(v) {
             Node::Field(offset) => Rm::Mem(layout::field(offset)),
+            Node::Reg(r) if self.resident(r).is_none() && !self.wants_local(r) => {
+                Rm::Mem(layout::int::<G>(r))
+            }
             Node::Spill(slot) => Rm::Mem(layout::spill::<G>(usize::from(slot))),
             _ => Rm::Reg(self.operand(v)),
         }
@@ -241,7 +244,7 @@ impl<G: Guest> Emit<'_, G> {
     /// A register with the value; one that has to be computed is computed in `to`.
     fn source(&mut self, v: V, to: Reg) -> Reg {
         match self.node(v) {
-            Node::Reg(r) if self.resident(r).is_some() || self.has_local() => self.reg(r),
+            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
             Node::Host(host) => host,
             _ => {
                 self.into(v, to);
