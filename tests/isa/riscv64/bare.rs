@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arch::io::{GuestIo, PowerRequest, VcpuClock};
+use arch::riscv64::fields::{ENVCFG_ADUE, SATP_MODE_SHIFT, SATP_SV39};
 use arch::riscv64::state::{PRV_M, PRV_U};
 use arch::riscv64::{Hart, Model};
 use tcg::guest::riscv64::Riscv64;
@@ -25,12 +26,14 @@ const RAM_BYTES: usize = 2 << 20;
 /// Longer than any sequence takes.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+const PAGE: u64 = 4096;
+
 const T0: usize = 5;
 
 /// `csrw mscratch, t0; lui t0, STOP; sw zero, 0(t0); j .`
 const HANDLER_CODE: [u32; 4] = [0x3402_9073, 0x1000_02b7, 0x0002_a023, 0x0000_006f];
 
-const FS_DIRTY: u64 = 3 << 13;
+const FS_SHIFT: u32 = 13;
 
 /// Ends the run when the guest asks for it.
 #[derive(Default)]
@@ -128,28 +131,33 @@ impl Drop for Watchdog {
     }
 }
 
+/// What the code finds around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum World {
+    /// User mode without translation of addresses, which reaches [`RAM`] and nothing else.
+    User {
+        /// Code can change itself.
+        code_writable: bool,
+    },
+    /// User mode, its pages scattered over memory; code and data is all it reaches.
+    Paged {
+        /// Code can change itself.
+        code_writable: bool,
+    },
+    /// Machine mode.
+    Machine,
+}
+
 /// See the module.
 pub(crate) struct Bare {
     machine: Arc<Machine<Riscv64>>,
     vcpu: Vcpu<Riscv64>,
     watchdog: Watchdog,
-    privilege: u64,
-    code_writable: bool,
+    world: World,
 }
 
 impl Bare {
-    /// Code runs in user mode, which reaches [`RAM`] and nothing else; whether it can change
-    /// itself.
-    pub(crate) fn user(mode: Mode, code_writable: bool) -> Self {
-        Self::new(mode, PRV_U, code_writable)
-    }
-
-    /// Code runs in machine mode.
-    pub(crate) fn privileged(mode: Mode) -> Self {
-        Self::new(mode, PRV_M, true)
-    }
-
-    fn new(mode: Mode, privilege: u64, code_writable: bool) -> Self {
+    pub(crate) fn new(mode: Mode, world: World) -> Self {
         let stopper = Arc::new(Stopper::default());
         let machine = Machine::new(Config {
             vcpus: 1,
@@ -165,8 +173,13 @@ impl Bare {
         machine.map(Slot { gpa: RAM, host, readonly: false }).expect("the only slot");
         let handler: Vec<u8> = HANDLER_CODE.iter().flat_map(|w| w.to_le_bytes()).collect();
         testing::write_memory(&machine, HANDLER, &handler);
-        let vcpu = machine.vcpu(0, hart(privilege, code_writable), false).expect("the first vCPU");
-        Self { machine, vcpu, watchdog: Watchdog::new(stopper, TIMEOUT), privilege, code_writable }
+        if let World::Paged { code_writable } = world {
+            for (gpa, pte) in page_tables(code_writable) {
+                testing::write_memory(&machine, gpa, &pte.to_le_bytes());
+            }
+        }
+        let vcpu = machine.vcpu(0, hart(world), false).expect("the first vCPU");
+        Self { machine, vcpu, watchdog: Watchdog::new(stopper, TIMEOUT), world }
     }
 
     /// Runs `code` until its first trap.
@@ -182,8 +195,12 @@ impl Bare {
         prepare: impl FnOnce(&mut Hart),
     ) -> End {
         assert!(code.len() <= CODE_BYTES);
-        testing::write_memory(&self.machine, CODE, code);
-        testing::write_memory(&self.machine, DATA, &start.data);
+        for (va, bytes) in [(CODE, code), (DATA, &start.data)] {
+            for (page, bytes) in bytes.chunks(PAGE as usize).enumerate() {
+                let gpa = self.physical(va + page as u64 * PAGE);
+                testing::write_memory(&self.machine, gpa, bytes);
+            }
+        }
         let state = &mut self.vcpu.core().state;
         *state = Hart {
             x: start.x,
@@ -191,8 +208,9 @@ impl Bare {
             fflags: start.fflags,
             frm: start.frm,
             pc: CODE,
-            ..hart(self.privilege, self.code_writable)
+            ..hart(self.world)
         };
+        state.mstatus |= start.fs << FS_SHIFT;
         prepare(state);
         assert!(self.watchdog.pat());
         let stop = self.vcpu.run();
@@ -201,13 +219,20 @@ impl Bare {
         self.end()
     }
 
+    fn physical(&self, va: u64) -> u64 {
+        if let World::Paged { .. } = self.world { scattered(va) } else { va }
+    }
+
     fn pc(&mut self) -> u64 {
         self.vcpu.core().state.pc
     }
 
     fn end(&mut self) -> End {
         let mut data = vec![0; DATA_BYTES];
-        testing::read_memory(&self.machine, DATA, &mut data);
+        for (page, bytes) in data.chunks_mut(PAGE as usize).enumerate() {
+            let gpa = self.physical(DATA + page as u64 * PAGE);
+            testing::read_memory(&self.machine, gpa, bytes);
+        }
         let h = &self.vcpu.core().state;
         let mut x = h.x;
         x[T0] = h.mscratch;
@@ -224,21 +249,58 @@ impl Bare {
     }
 }
 
+/// Where a page of code or data is if pages are scattered: the later ones in front.
+fn scattered(va: u64) -> u64 {
+    const CODE_BACKWARDS: u64 = 0x4004_0000;
+    const DATA_BACKWARDS: u64 = 0x4008_0000;
+    if va < DATA { CODE_BACKWARDS - (va - CODE) } else { DATA_BACKWARDS - (va - DATA) }
+}
+
+/// The root of the page tables; the tables below it follow.
+const TABLES: u64 = 0x400c_0000;
+
+/// Entries of page tables that map code and data, and where they are: Sv39, one page at a time
+/// [Priv §10.4]. Accessed and dirty bits are left to the hart.
+fn page_tables(code_writable: bool) -> Vec<(u64, u64)> {
+    const VALID: u64 = 1;
+    const READ: u64 = 2;
+    const WRITE: u64 = 4;
+    const EXECUTE: u64 = 8;
+    const USER: u64 = 16;
+    let pte = |gpa: u64, flags: u64| gpa >> 12 << 10 | VALID | flags;
+    let slot = |table: u64, va: u64, level: u32| table + 8 * (va >> (12 + 9 * level) & 0x1ff);
+    let (middle, leaf) = (TABLES + PAGE, TABLES + 2 * PAGE);
+    let mut entries =
+        vec![(slot(TABLES, CODE, 2), pte(middle, 0)), (slot(middle, CODE, 1), pte(leaf, 0))];
+    let code = USER | READ | EXECUTE | if code_writable { WRITE } else { 0 };
+    let regions = [(CODE, CODE_BYTES, code), (DATA, DATA_BYTES, USER | READ | WRITE)];
+    for (start, bytes, flags) in regions {
+        for va in (start..start + bytes as u64).step_by(PAGE as usize) {
+            entries.push((slot(leaf, va, 0), pte(scattered(va), flags)));
+        }
+    }
+    entries
+}
+
 /// Two regions, powers of two in pmpaddr's units of 4 bytes [Priv §3.7.1]: code, and all of RAM.
-fn hart(privilege: u64, code_writable: bool) -> Hart {
+fn hart(world: World) -> Hart {
     const NAPOT: u64 = 3 << 3;
     const READ: u64 = 1;
     const WRITE: u64 = 2;
     const EXECUTE: u64 = 4;
     let region = |start: u64, bytes: u64| (start + bytes / 2 - 1) >> 2;
-    let code = NAPOT | READ | EXECUTE | if code_writable { WRITE } else { 0 };
+    let protected = world == World::User { code_writable: false };
+    let code = NAPOT | READ | EXECUTE | if protected { 0 } else { WRITE };
     let ram = NAPOT | READ | WRITE | EXECUTE;
     let mut h = Hart::new(0, &Model::default());
     h.pmpcfg[0] = ram << 8 | code;
     h.pmpaddr[0] = region(CODE, CODE_BYTES as u64);
     h.pmpaddr[1] = region(RAM, RAM_BYTES as u64);
     h.mtvec = HANDLER;
-    h.mstatus |= FS_DIRTY;
-    h.prv = privilege;
+    h.prv = if world == World::Machine { PRV_M } else { PRV_U };
+    if let World::Paged { .. } = world {
+        h.satp = SATP_SV39 << SATP_MODE_SHIFT | TABLES >> 12;
+        h.menvcfg |= ENVCFG_ADUE;
+    }
     h
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tcg::Mode;
 
-use crate::bare::Bare;
+use crate::bare::{Bare, World};
 use crate::generate::{Flavor, Generator};
 use crate::qemu::Qemu;
 use crate::rng::Rng;
@@ -31,13 +31,12 @@ type Runner = (&'static str, Box<dyn FnMut(&Start, &[u8]) -> End>);
 /// Sequences after which a machine is replaced by a new one.
 const MACHINE_LASTS: u32 = 50;
 
-fn bare(name: &'static str, mode: Mode, flavor: Flavor) -> Runner {
-    let changes_code = flavor == Flavor::Portable;
-    let mut machine = Bare::user(mode, changes_code);
+fn bare(name: &'static str, mode: Mode, world: World) -> Runner {
+    let mut machine = Bare::new(mode, world);
     let mut runs = 0;
     let run = move |start: &Start, code: &[u8]| {
         if runs == MACHINE_LASTS {
-            machine = Bare::user(mode, changes_code);
+            machine = Bare::new(mode, world);
             runs = 0;
         }
         runs += 1;
@@ -112,25 +111,33 @@ fn compare(flavor: Flavor, mut runners: Vec<Runner>) {
     }
 }
 
-fn engines(flavor: Flavor) -> Vec<Runner> {
+fn engines(world: World) -> Vec<Runner> {
     vec![
-        bare("the interpreter", Mode::Interpreter, flavor),
-        bare("Eval", Mode::Eval, flavor),
-        bare("the translator", Mode::Jit { threshold: 0 }, flavor),
-        bare("interpreter and translator in turn", Mode::Jit { threshold: 2 }, flavor),
+        bare("the interpreter", Mode::Interpreter, world),
+        bare("Eval", Mode::Eval, world),
+        bare("the translator", Mode::Jit { threshold: 0 }, world),
+        bare("interpreter and translator in turn", Mode::Jit { threshold: 2 }, world),
     ]
 }
 
 #[test]
 fn portable_sequences_agree_with_qemu() {
-    let mut runners = engines(Flavor::Portable);
-    runners.insert(0, qemu());
+    let mut runners = vec![qemu()];
+    runners.extend(engines(World::User { code_writable: true }));
+    let paged = World::Paged { code_writable: true };
+    runners.push(bare("the interpreter with paging", Mode::Interpreter, paged));
+    runners.push(bare("the translator with paging", Mode::Jit { threshold: 0 }, paged));
     compare(Flavor::Portable, runners);
 }
 
 #[test]
 fn sequences_that_trap_agree_in_all_engines() {
-    compare(Flavor::Wild, engines(Flavor::Wild));
+    compare(Flavor::Wild, engines(World::User { code_writable: false }));
+}
+
+#[test]
+fn sequences_that_trap_agree_with_paging() {
+    compare(Flavor::Wild, engines(World::Paged { code_writable: false }));
 }
 
 #[test]

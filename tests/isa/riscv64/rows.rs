@@ -9,7 +9,7 @@ use tcg::builder::Flow;
 use tcg::isa::pattern::Pattern;
 use tcg::isa::riscv64::{Insn, PATTERNS};
 
-use crate::bare::Bare;
+use crate::bare::{Bare, World};
 use crate::expected;
 use crate::generate::{access_of, list_of};
 use crate::rng::Rng;
@@ -95,7 +95,7 @@ fn every_row_is_executed() {
         ("Eval", Mode::Eval),
         ("the translator", Mode::Jit { threshold: 0 }),
     ]
-    .map(|(name, mode)| (name, Bare::privileged(mode)))
+    .map(|(name, mode)| (name, Bare::new(mode, World::Machine)))
     .into();
     let mut rng = Rng::new(7);
     let mut executed = BTreeSet::new();

@@ -78,6 +78,7 @@ fn clear_state(start: &mut Start, mut fails: impl FnMut(&Start) -> bool) {
     attempt(&mut |s| s.data.fill(0));
     attempt(&mut |s| s.fflags = 0);
     attempt(&mut |s| s.frm = 0);
+    attempt(&mut |s| s.fs = 3);
     for r in 0..32 {
         attempt(&mut |s| s.x[r] = 0);
         attempt(&mut |s| s.f[r] = 0);

@@ -27,6 +27,8 @@ pub(crate) struct Start {
     pub(crate) f: [u64; 32],
     pub(crate) fflags: u64,
     pub(crate) frm: u64,
+    /// The field FS of mstatus: 1 initial, 3 dirty.
+    pub(crate) fs: u64,
     pub(crate) data: Vec<u8>,
 }
 
@@ -52,7 +54,7 @@ pub(crate) const BREAKPOINT: u64 = 3;
 impl Start {
     /// All zero.
     pub(crate) fn zero() -> Self {
-        Self { x: [0; 32], f: [0; 32], fflags: 0, frm: 0, data: vec![0; DATA_BYTES] }
+        Self { x: [0; 32], f: [0; 32], fflags: 0, frm: 0, fs: 3, data: vec![0; DATA_BYTES] }
     }
 
     /// Values that instructions find interesting.
@@ -65,6 +67,7 @@ impl Start {
             start.f[r] = float(rng);
         }
         start.fflags = if rng.chance(3, 4) { 0 } else { rng.below(32) };
+        start.fs = if rng.chance(3, 4) { 3 } else { 1 };
         start.frm = if rng.chance(1, 2) { 0 } else { rng.below(5) };
         for word in start.data.chunks_exact_mut(8) {
             let value = if rng.chance(1, 2) { float(rng) } else { integer(rng) };
@@ -75,7 +78,7 @@ impl Start {
 
     /// The registers and memory that are not zero.
     pub(crate) fn listing(&self) -> String {
-        let mut out = format!("  frm {} fflags {:#x}\n", self.frm, self.fflags);
+        let mut out = format!("  frm {} fflags {:#x} fs {}\n", self.frm, self.fflags, self.fs);
         for r in (0..32).filter(|&r| self.x[r] != 0) {
             let _ = writeln!(out, "  {:4} = {:#018x}", X[r], self.x[r]);
         }
