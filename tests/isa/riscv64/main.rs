@@ -11,6 +11,7 @@
 mod bare;
 mod expected;
 mod generate;
+mod harts;
 mod programs;
 mod qemu;
 mod random;
