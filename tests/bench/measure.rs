@@ -3,11 +3,14 @@
 use crate::archive::{FOLDER, Temporary};
 use crate::emulator::Emulator;
 use crate::programs::Program;
-use polyvisor_tests::{CpuTime, Guest, Machine, MachineError};
+use polyvisor_tests::{CpuTime, Guest, Machine, MachineError, private_memory_kib};
 use std::time::Duration;
 
 /// A guest that says nothing for so long hangs.
 const SILENCE: Duration = Duration::from_secs(300);
+
+/// How long the guest idles, to see what that takes.
+const IDLE_SECONDS: u32 = 5;
 
 /// What one boot showed.
 #[derive(Debug, Clone)]
@@ -16,6 +19,10 @@ pub(crate) struct Run {
     pub(crate) boot_wall: Duration,
     /// Processor time of the boot.
     pub(crate) boot: CpuTime,
+    /// Resident memory after the boot, without what is the guest's if that is on a memfd.
+    pub(crate) memory_kib: u64,
+    /// While the guest slept.
+    pub(crate) idle: Measurement,
     /// In the order of the programs.
     pub(crate) programs: Vec<Measurement>,
     /// Wall time of everything.
@@ -40,17 +47,20 @@ pub(crate) fn boot_and_run(
 ) -> Result<Run, Box<dyn std::error::Error>> {
     let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
     let script = format!(
-        "for p in {}; do echo \"bench: begin $p\"; /{FOLDER}/$p; echo \"bench: end $p $?\"; done",
+        "echo 'bench: begin idle'; sleep {IDLE_SECONDS}; echo 'bench: end idle 0'\n\
+         for p in {}; do echo \"bench: begin $p\"; /{FOLDER}/$p; echo \"bench: end $p $?\"; done",
         names.join(" ")
     );
     let words = format!("polyvisor.exec={}", base64(script.as_bytes()));
     let mut machine = Machine::start(emulator.command(guest, initrd.path(), &words))?;
     let init = machine.wait_for("polyvisor: init at ", SILENCE)?;
     let boot_wall = init.at - machine.started;
+    let memory_kib = private_memory_kib(machine.pid()).unwrap_or_default();
+    let idle = measure(&mut machine, "idle")?;
     let mut measurements = Vec::new();
     for program in programs {
         eprint!(" {}", program.name);
-        measurements.push(measure(&mut machine, program)?);
+        measurements.push(measure(&mut machine, program.name)?);
     }
     machine.wait_for("polyvisor: ready", SILENCE)?;
     let status = machine.finish(SILENCE)?;
@@ -58,16 +68,16 @@ pub(crate) fn boot_and_run(
         return Err(format!("{} ended with {status}", emulator.name).into());
     }
     let total = machine.started.elapsed();
-    Ok(Run { boot_wall, boot: init.cpu, programs: measurements, total })
+    Ok(Run { boot_wall, boot: init.cpu, memory_kib, idle, programs: measurements, total })
 }
 
-fn measure(machine: &mut Machine, program: &Program) -> Result<Measurement, MachineError> {
-    let begin = machine.wait_for(&format!("bench: begin {}", program.name), SILENCE)?;
-    let end_marker = format!("bench: end {} ", program.name);
+fn measure(machine: &mut Machine, program: &str) -> Result<Measurement, MachineError> {
+    let begin = machine.wait_for(&format!("bench: begin {program}"), SILENCE)?;
+    let end_marker = format!("bench: end {program} ");
     let mut output = String::new();
     loop {
         let Some(line) = machine.line(SILENCE)? else {
-            let what = format!("the machine ended during {}", program.name);
+            let what = format!("the machine ended during {program}");
             return Err(MachineError { what, tail: machine.console() });
         };
         match line.text.strip_prefix(&end_marker) {
@@ -76,7 +86,7 @@ fn measure(machine: &mut Machine, program: &Program) -> Result<Measurement, Mach
                 return Ok(Measurement { cpu, wall: line.at - begin.at, output });
             }
             Some(status) => {
-                let what = format!("{} ended with status {status}", program.name);
+                let what = format!("{program} ended with status {status}");
                 return Err(MachineError { what, tail: output });
             }
             None => {

@@ -6,6 +6,10 @@ use crate::programs::{CLASSES, Program};
 use serde_json::{Value, json};
 use std::fmt;
 
+/// An idle guest takes at most this much of a core.
+const IDLE_TARGET_PERCENT: f64 = 2.0;
+/// After the boot, the process holds at most this beside the guest's memory.
+const MEMORY_TARGET_MIB: f64 = 64.0;
 /// Boot takes at most this part of QEMU's processor time.
 const BOOT_TARGET: f64 = 0.7;
 /// The geometric mean of all programs' ratios is at least this.
@@ -50,6 +54,19 @@ impl<'a> Comparison<'a> {
         median(self.runs[emulator].iter().map(|run| run.boot_wall.as_secs_f64() * 1e3))
     }
 
+    /// Resident memory beside the guest's; QEMU's includes the guest's.
+    fn memory_mib(&self, emulator: usize) -> f64 {
+        median(self.runs[emulator].iter().map(|run| run.memory_kib as f64 / 1024.0))
+    }
+
+    /// What an idle guest takes of a processor.
+    fn idle_percent(&self, emulator: usize) -> f64 {
+        median(self.runs[emulator].iter().map(|run| {
+            let cpu = run.idle.cpu;
+            (cpu.user_ms + cpu.system_ms) as f64 / run.idle.wall.as_secs_f64() / 10.0
+        }))
+    }
+
     /// QEMU's time over ours.
     fn ratio(&self, program: usize) -> f64 {
         self.user_ms(0, program) / self.user_ms(1, program).max(1.0)
@@ -88,6 +105,13 @@ impl<'a> Comparison<'a> {
             missed.push(format!("geometric mean: {mean:.2}, target {MEAN_TARGET}"));
         }
         let boot = self.boot_ms(1) / self.boot_ms(0);
+        let (idle, memory) = (self.idle_percent(1), self.memory_mib(1));
+        if idle > IDLE_TARGET_PERCENT {
+            missed.push(format!("idle: {idle:.1} % of a core, target {IDLE_TARGET_PERCENT}"));
+        }
+        if memory > MEMORY_TARGET_MIB {
+            missed.push(format!("memory: {memory:.0} MiB, target {MEMORY_TARGET_MIB}"));
+        }
         if boot > BOOT_TARGET {
             missed.push(format!("boot: {boot:.2} of QEMU's processor time, target {BOOT_TARGET}"));
         }
@@ -105,9 +129,12 @@ impl<'a> Comparison<'a> {
                     .iter()
                     .map(|run| {
                         json!({
-                            "user_ms": run.boot.user_ms, "system_ms": run.boot.system_ms,
-                            "wall_ms": run.boot_wall.as_millis() as u64,
-                        })
+                                "user_ms": run.boot.user_ms, "system_ms": run.boot.system_ms,
+                                "wall_ms": run.boot_wall.as_millis() as u64,
+                        "private_memory_kib": run.memory_kib,
+                        "idle_cpu_ms": run.idle.cpu.user_ms + run.idle.cpu.system_ms,
+                        "idle_wall_ms": run.idle.wall.as_millis() as u64,
+                            })
                     })
                     .collect();
                 let programs: Vec<Value> = self
@@ -181,6 +208,16 @@ impl fmt::Display for Comparison<'_> {
                 write!(f, "{:8.2}", figure(self, 0) / figure(self, 1).max(1.0))?;
             }
             writeln!(f)?;
+        }
+        for (n, emulator) in self.emulators.iter().enumerate() {
+            let what = if emulator.name == "qemu" { "with" } else { "without" };
+            writeln!(
+                f,
+                "{}: idle {:.1} % of a core; after boot {:.0} MiB resident {what} the guest's",
+                emulator.name,
+                self.idle_percent(n),
+                self.memory_mib(n)
+            )?;
         }
         if let Some(mean) = self.mean_ratio() {
             writeln!(

@@ -6,5 +6,5 @@ mod machine;
 mod repository;
 
 pub use guest::{Guest, guest};
-pub use machine::{CpuTime, Line, Machine, MachineError};
+pub use machine::{CpuTime, Line, Machine, MachineError, private_memory_kib};
 pub use repository::{polyvisor, root, tracked_files};

@@ -36,6 +36,18 @@ impl CpuTime {
     }
 }
 
+/// Resident memory of process `pid` in KiB, without memory shared with others or with files in
+/// memory, which is what guest memory is on a memfd; `None` when there is no such process.
+pub fn private_memory_kib(pid: u32) -> Option<u64> {
+    // proc(5): `RssAnon: 1234 kB`.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let figure = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some(figure("RssAnon")? + figure("RssFile")?)
+}
+
 /// A line of the console.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -222,6 +234,13 @@ mod tests {
         assert!(error.to_string().contains("alone"), "{error}");
         let error = shell("read x").wait_for("never", Duration::from_millis(20)).unwrap_err();
         assert!(error.to_string().contains("did not come"), "{error}");
+    }
+
+    #[test]
+    fn memory_is_counted() {
+        let kib = private_memory_kib(std::process::id()).unwrap();
+        assert!((100..10_000_000).contains(&kib), "{kib}");
+        assert_eq!(private_memory_kib(u32::MAX), None);
     }
 
     #[test]
