@@ -21,6 +21,8 @@ use crate::state::{CODE, CODE_BYTES, DATA, DATA_BYTES, End, Start};
 const HANDLER: u64 = 0x4001_0000;
 /// A store here ends the run.
 const STOP: u64 = 0x1000_0000;
+/// Bytes for translated code: more than the runs of one machine need.
+const CODE_ROOM: usize = 16 << 20;
 const RAM: u64 = CODE;
 const RAM_BYTES: usize = 2 << 20;
 /// Longer than any sequence takes.
@@ -158,11 +160,16 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn new(mode: Mode, world: World) -> Self {
+        Self::with_room(mode, world, CODE_ROOM)
+    }
+
+    /// With so many bytes for translated code.
+    pub(crate) fn with_room(mode: Mode, world: World, code_bytes: usize) -> Self {
         let stopper = Arc::new(Stopper::default());
         let machine = Machine::new(Config {
             vcpus: 1,
             mode,
-            code_bytes: 16 << 20,
+            code_bytes,
             io: stopper.clone(),
             clock: Arc::new(NoTime),
             firmware_calls: false,
