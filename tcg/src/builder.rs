@@ -29,6 +29,9 @@ pub enum Width {
 }
 
 impl Width {
+    /// All of them, in order: the place is the number.
+    pub const ALL: [Width; 4] = [Width::W8, Width::W16, Width::W32, Width::W64];
+
     /// Number of bits.
     pub const fn bits(self) -> u32 {
         8 << self as u32
@@ -79,6 +82,29 @@ pub enum Bin {
     RemU,
 }
 
+impl Bin {
+    /// All of them, in order: the place is the number.
+    pub const ALL: [Bin; 17] = [
+        Bin::Add,
+        Bin::Sub,
+        Bin::And,
+        Bin::Or,
+        Bin::Xor,
+        Bin::Shl,
+        Bin::Shr,
+        Bin::Sar,
+        Bin::Ror,
+        Bin::Rol,
+        Bin::Mul,
+        Bin::MulHighS,
+        Bin::MulHighU,
+        Bin::DivS,
+        Bin::DivU,
+        Bin::RemS,
+        Bin::RemU,
+    ];
+}
+
 /// Integer operations of one operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Un {
@@ -110,6 +136,26 @@ pub enum Un {
     Zext16,
     /// Low 32 bits, zero-extended.
     Zext32,
+}
+
+impl Un {
+    /// All of them, in order: the place is the number.
+    pub const ALL: [Un; 14] = [
+        Un::Not,
+        Un::Neg,
+        Un::Clz,
+        Un::Ctz,
+        Un::Popcnt,
+        Un::Bswap,
+        Un::Rbit,
+        Un::OrcB,
+        Un::Sext8,
+        Un::Sext16,
+        Un::Sext32,
+        Un::Zext8,
+        Un::Zext16,
+        Un::Zext32,
+    ];
 }
 
 /// Relations of two integers.
@@ -217,6 +263,21 @@ pub enum Rmw {
     Minu,
     /// Unsigned maximum.
     Maxu,
+}
+
+impl Rmw {
+    /// All of them, in order: the place is the number.
+    pub const ALL: [Rmw; 9] = [
+        Rmw::Swap,
+        Rmw::Add,
+        Rmw::Xor,
+        Rmw::And,
+        Rmw::Or,
+        Rmw::Min,
+        Rmw::Max,
+        Rmw::Minu,
+        Rmw::Maxu,
+    ];
 }
 
 /// Which accesses a fence orders.
@@ -348,6 +409,25 @@ pub enum FlagOp {
     Carry,
 }
 
+impl FlagOp {
+    /// All of them, in order: the place is the number.
+    pub const ALL: [FlagOp; 13] = [
+        FlagOp::Add,
+        FlagOp::Sub,
+        FlagOp::Logic,
+        FlagOp::AddInverted,
+        FlagOp::LogicInverted,
+        FlagOp::Inc,
+        FlagOp::Dec,
+        FlagOp::Shl,
+        FlagOp::Shr,
+        FlagOp::Sar,
+        FlagOp::Rol,
+        FlagOp::Ror,
+        FlagOp::Carry,
+    ];
+}
+
 /// Conditions over the arithmetic flags. Carry is a borrow after a subtraction; a guest with the
 /// other polarity asks for the other condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -384,6 +464,28 @@ pub enum FlagCond {
     LessEq,
     /// Signed greater.
     Greater,
+}
+
+impl FlagCond {
+    /// All of them, in order: the place is the number.
+    pub const ALL: [FlagCond; 16] = [
+        FlagCond::Overflow,
+        FlagCond::NoOverflow,
+        FlagCond::Carry,
+        FlagCond::NoCarry,
+        FlagCond::Zero,
+        FlagCond::NonZero,
+        FlagCond::BelowEq,
+        FlagCond::Above,
+        FlagCond::Sign,
+        FlagCond::NoSign,
+        FlagCond::Parity,
+        FlagCond::NoParity,
+        FlagCond::Less,
+        FlagCond::GreaterEq,
+        FlagCond::LessEq,
+        FlagCond::Greater,
+    ];
 }
 
 /// Place and length of the instruction being described.

@@ -9,7 +9,7 @@ use crate::guest::Guest;
 use crate::host::{Native, NativeError};
 use crate::jit::cell::{Cell, Cells};
 use crate::mmu::pages::{CODE, WATCH, WRITERS};
-use crate::mmu::ram::{Ram, Slot, SlotError};
+use crate::mmu::ram::{Place, Ram, Slot, SlotError};
 use crate::vcpu::{Core, Signals, Work};
 
 /// How guest code is executed.
@@ -114,13 +114,10 @@ impl<G: Guest> Machine<G> {
         let end = gpa.saturating_add(len as u64);
         while at < end {
             let next = ((at | crate::mmu::PAGE_MASK) + 1).min(end);
-            if let Some(place) = self.ram.find(at) {
-                if place.pages.get(place.offset) & CODE != 0 {
-                    let (_, remain) = self.cache.invalidate(at, next - at);
-                    if !remain {
-                        place.pages.remove(place.offset, CODE);
-                    }
-                }
+            if let Some(place) = self.ram.find(at)
+                && place.pages.get(place.offset) & CODE != 0
+            {
+                self.stored_to_code(at, next - at, &place);
             }
             at = next;
         }
@@ -140,7 +137,19 @@ impl<G: Guest> Machine<G> {
     /// Has all other vCPUs do `work`, and waits until each has, or is where it will do so before
     /// it uses anything cached.
     pub(crate) fn broadcast(&self, from: &mut Core<G>, work: Work<G>) {
-        let targets = (0..self.vcpus()).filter(|&v| v != from.index);
+        self.send(from, u64::MAX, &work);
+    }
+
+    /// Sends a request of the guest's to the vCPUs in `mask`, waiting as [`Self::broadcast`].
+    pub fn remote(&self, from: &mut Core<G>, mask: u64, request: G::Remote) {
+        self.send(from, mask, &Work::Remote(request.clone()));
+        if mask >> from.index & 1 != 0 {
+            G::remote(from, request);
+        }
+    }
+
+    fn send(&self, from: &mut Core<G>, mask: u64, work: &Work<G>) {
+        let targets = (0..self.vcpus()).filter(|&v| v != from.index && mask >> v & 1 != 0);
         let tickets: Vec<_> = targets.map(|v| (v, self.signals(v).post(work.clone()))).collect();
         for (vcpu, ticket) in tickets {
             while !self.signals(vcpu).settled(ticket) {
@@ -151,19 +160,11 @@ impl<G: Guest> Machine<G> {
         }
     }
 
-    /// Sends a request of the guest's to the vCPUs in `mask`, waiting as [`Self::broadcast`].
-    pub fn remote(&self, from: &mut Core<G>, mask: u64, request: G::Remote) {
-        let targets = (0..self.vcpus()).filter(|&v| v != from.index && mask >> v & 1 != 0);
-        let tickets: Vec<_> =
-            targets.map(|v| (v, self.signals(v).post(Work::Remote(request.clone())))).collect();
-        for (vcpu, ticket) in tickets {
-            while !self.signals(vcpu).settled(ticket) {
-                from.do_work();
-                std::thread::yield_now();
-            }
-        }
-        if mask >> from.index & 1 != 0 {
-            G::remote(from, request);
-        }
+    /// After a store to memory that code was made from.
+    pub(crate) fn stored_to_code(&self, gpa: u64, len: u64, place: &Place) -> bool {
+        let clear = || {
+            place.pages.remove(place.offset, CODE);
+        };
+        self.cache.invalidate(gpa, len, clear)
     }
 }

@@ -10,7 +10,7 @@ use crate::interp::{self, Ended, fields};
 use crate::jit::Exit;
 use crate::jit::cell::CoreRef;
 use crate::machine::Machine;
-use crate::vcpu::{Core, request};
+use crate::vcpu::{Core, Work, request};
 
 /// Why [`Vcpu::run`] returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +211,11 @@ impl<G: Guest> Core<G> {
             return 0;
         };
         let code = native.compile(&machine.cache, block);
+        if code == 0 && native.make_room(&machine.cache) {
+            self.forget_code();
+            machine.broadcast(self, Work::ForgetCode);
+            native.settled();
+        }
         if code != 0 {
             self.jump_table().enter(block);
         }

@@ -11,8 +11,9 @@ use tcg::{Config, Machine, Mode};
 
 use crate::{Accelerator, Error, Exit, HostMemory, Slot, TcgMode, Vcpu, Vm, VmConfig, Watch};
 
-/// Bytes of translated code kept at most: three million guest instructions.
-const CODE_BYTES: usize = 64 << 20;
+/// Bytes reserved for translated code, used in two halves; one holds three million guest
+/// instructions.
+const CODE_BYTES: usize = 128 << 20;
 
 /// The software CPU.
 #[derive(Clone, Copy, Debug, Default)]

@@ -42,6 +42,16 @@ impl<G: Guest> Core<G> {
     }
 
     fn build(&mut self, key: Key) -> Result<Arc<Block<G>>, G::Exception> {
+        loop {
+            let epoch = self.machine.cache.epoch();
+            let block = self.decode_block(key)?;
+            if let Some(block) = self.machine.cache.insert(block, epoch) {
+                return Ok(block);
+            }
+        }
+    }
+
+    fn decode_block(&mut self, key: Key) -> Result<Block<G>, G::Exception> {
         let (pc, mode) = (key.pc, key.mode);
         let mut bytes = Vec::with_capacity(BLOCK_INSNS * 4);
         self.code_bytes(key.gpa, pc, &mut bytes)?;
@@ -66,8 +76,7 @@ impl<G: Guest> Core<G> {
                 Decoded::Undefined(..) if offset != 0 => break,
                 Decoded::Undefined(bits, len) => {
                     let body = Body::Undefined(bits);
-                    let block = Block::new(key, u32::from(len.max(1)), body, second_page);
-                    return Ok(self.machine.cache.insert(block));
+                    return Ok(Block::new(key, u32::from(len.max(1)), body, second_page));
                 }
                 Decoded::Insn(insn, len) => Predecoded { insn, offset: offset as u16, len },
             };
@@ -78,7 +87,7 @@ impl<G: Guest> Core<G> {
             }
         }
         let body = Body::Insns(insns.into());
-        Ok(self.machine.cache.insert(Block::new(key, offset as u32, body, second_page)))
+        Ok(Block::new(key, offset as u32, body, second_page))
     }
 
     /// Appends the bytes from `gpa` to the end of its page (as many as a block can use), after

@@ -118,6 +118,7 @@ impl<G: Guest> Jumps<G> {
 }
 
 fn page_bit(va: u64) -> (usize, u64) {
-    let hash = (va >> PAGE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PAGE_WORDS.trailing_zeros() - 6);
+    let hash = (va >> PAGE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        >> (64 - PAGE_WORDS.trailing_zeros() - 6);
     (hash as usize >> 6, 1 << (hash & 63))
 }

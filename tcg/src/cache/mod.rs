@@ -110,6 +110,8 @@ impl<G: Guest> Block<G> {
 }
 
 struct Maps<G: Guest> {
+    /// Changes with every invalidation: a block whose bytes were read before is not entered.
+    epoch: u64,
     /// Blocks by the guest-physical pages that they touch.
     pages: FxHashMap<u64, Vec<Arc<Block<G>>>>,
 }
@@ -126,7 +128,7 @@ impl<G: Guest> Cache<G> {
     pub(crate) fn new(native: Option<Native<G>>) -> Self {
         Self {
             blocks: RwLock::default(),
-            maps: Mutex::new(Maps { pages: FxHashMap::default() }),
+            maps: Mutex::new(Maps { epoch: 0, pages: FxHashMap::default() }),
             native,
         }
     }
@@ -144,12 +146,21 @@ impl<G: Guest> Cache<G> {
         self.blocks.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Adds a block; if another thread was faster, gives that one's.
-    pub(crate) fn insert(&self, block: Block<G>) -> Arc<Block<G>> {
+    /// To be asked before the bytes of a block are marked as code and read.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.maps().epoch
+    }
+
+    /// Adds a block; if another thread was faster, gives that one's. `None` if code was
+    /// invalidated since `epoch`: the block's bytes may be out of date.
+    pub(crate) fn insert(&self, block: Block<G>, epoch: u64) -> Option<Arc<Block<G>>> {
         let mut maps = self.maps();
+        if maps.epoch != epoch {
+            return None;
+        }
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = blocks.get(&block.key) {
-            return there.clone();
+            return Some(there.clone());
         }
         let block = Arc::new(block);
         blocks.insert(block.key, block.clone());
@@ -157,24 +168,26 @@ impl<G: Guest> Cache<G> {
         if let Some(second) = block.second_page {
             maps.pages.entry(second).or_default().push(block.clone());
         }
-        block
+        Some(block)
     }
 
-    /// Kills the blocks made from `len` bytes at `gpa`, which lie in one page. Gives whether any
-    /// block was killed, and whether blocks of that page remain.
-    pub(crate) fn invalidate(&self, gpa: u64, len: u64) -> (bool, bool) {
+    /// Kills the blocks made from `len` bytes at `gpa`, which lie in one page; gives whether there
+    /// were any. `unmark` says that the page holds no code, if that is so now.
+    pub(crate) fn invalidate(&self, gpa: u64, len: u64, unmark: impl FnOnce()) -> bool {
         let mut maps = self.maps();
+        maps.epoch += 1;
         let page = gpa >> PAGE_BITS;
         let Some(list) = maps.pages.get_mut(&page) else {
-            return (false, false);
+            unmark();
+            return false;
         };
         let (dying, staying): (Vec<_>, Vec<_>) =
             std::mem::take(list).into_iter().partition(|b| b.touches(gpa, len));
-        let remain = !staying.is_empty();
-        if remain {
-            *list = staying;
-        } else {
+        if staying.is_empty() {
             maps.pages.remove(&page);
+            unmark();
+        } else {
+            *list = staying;
         }
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         for block in &dying {
@@ -186,7 +199,7 @@ impl<G: Guest> Cache<G> {
             }
             self.kill(block);
         }
-        (!dying.is_empty(), remain)
+        !dying.is_empty()
     }
 
     fn kill(&self, block: &Block<G>) {
@@ -205,9 +218,10 @@ impl<G: Guest> Cache<G> {
         }
     }
 
-    /// Forgets all blocks (their host code is about to be reused).
+    /// Forgets all blocks: the memory of their host code is to be reused.
     pub(crate) fn clear(&self) {
         let mut maps = self.maps();
+        maps.epoch += 1;
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         for block in blocks.values() {
             block.dead.store(true, SeqCst);

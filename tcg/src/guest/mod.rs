@@ -75,14 +75,17 @@ pub enum Touches {
     Registers,
 }
 
+/// The function of a helper: up to three arguments, a result or an exception.
+pub type HelperFn<G> = fn(&mut Core<G>, [u64; 3]) -> Result<u64, <G as Guest>::Exception>;
+
 /// Plain Rust that an instruction calls.
 pub struct Helper<G: Guest> {
     /// For listings.
     pub name: &'static str,
     /// What it may touch.
     pub touches: Touches,
-    /// The function: up to three arguments, a result or an exception.
-    pub run: fn(&mut Core<G>, [u64; 3]) -> Result<u64, G::Exception>,
+    /// What it does.
+    pub run: HelperFn<G>,
 }
 
 /// What decoding gave.

@@ -6,6 +6,12 @@ mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::Native;
 
+#[cfg(not(target_arch = "x86_64"))]
+mod none;
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use none::Native;
+
 /// The translator of this host could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("memory for translated code could not be had ({0}); use the interpreter instead")]

@@ -11,7 +11,7 @@ use crate::vcpu::{Core, Signals};
 
 /// [`Signals`] in front of [`Core`], so that translated code reaches both from one register.
 #[repr(C)]
-pub struct Cell<G: Guest> {
+pub(crate) struct Cell<G: Guest> {
     signals: Signals<G>,
     core: UnsafeCell<MaybeUninit<Core<G>>>,
     taken: AtomicBool,

@@ -53,12 +53,15 @@ pub(crate) struct Row {
     pub(crate) vec: u16,
 }
 
+/// Pairs of a host's vector register and the guest register that it holds.
+pub(crate) type DirtyList = Box<[(u8, u8)]>;
+
 /// The rows of a block, by host address.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) rows: Box<[Row]>,
     /// Distinct lists of (host place, guest register).
-    pub(crate) vec: Box<[Box<[(u8, u8)]>]>,
+    pub(crate) vec: Box<[DirtyList]>,
 }
 
 impl Rows {

@@ -140,11 +140,7 @@ impl<G: Guest> Core<G> {
     fn stored(&mut self, gpa: u64, place: &Place, bytes: u64) {
         let flags = place.pages.get(place.offset);
         if flags & CODE != 0 {
-            let (killed, remain) = self.machine.cache.invalidate(gpa, bytes);
-            if !remain {
-                place.pages.remove(place.offset, CODE);
-            }
-            self.stale |= killed;
+            self.stale |= self.machine.stored_to_code(gpa, bytes, place);
         }
         if flags & WATCH != 0 {
             self.machine.io.watched(gpa, bytes as usize);

@@ -107,8 +107,7 @@ impl Ram {
             return Err(SlotError::Overlap { gpa });
         }
         let pages = Arc::new(Pages::new(len));
-        let new =
-            Mapped { gpa, len, start, readonly: slot.readonly, pages, _host: slot.host };
+        let new = Mapped { gpa, len, start, readonly: slot.readonly, pages, _host: slot.host };
         let mut all: Vec<Mapped> = slots.iter().map(Mapped::again).collect();
         all.push(new);
         all.sort_by_key(|m| m.gpa);

@@ -50,14 +50,9 @@ pub const fn index(va: u64) -> usize {
 }
 
 impl Tlb {
-    /// Empty tables, in place: they are too large for the stack.
-    pub(crate) fn boxed_parts() -> ([Entry; ENTRIES], [Entry; ENTRIES]) {
-        ([NONE; ENTRIES], [NONE; ENTRIES])
-    }
-
     /// Empty tables.
     pub(crate) fn new() -> Self {
-        let (load, store) = Self::boxed_parts();
+        let (load, store) = ([NONE; ENTRIES], [NONE; ENTRIES]);
         Self { load, store, spaces: Vec::new(), next_key: 1, large: Vec::new() }
     }
 

@@ -20,7 +20,7 @@ pub struct Shared {
 }
 
 /// Harts per machine at most.
-pub const MAX_HARTS: usize = 64;
+const MAX_HARTS: usize = 64;
 
 const STARTED: u8 = HartStatus::Started as u8;
 const STOPPED: u8 = HartStatus::Stopped as u8;

@@ -3,6 +3,7 @@
     clippy::wildcard_imports,
     clippy::too_many_lines,
     unused_imports,
+    unreachable_pub,
     reason = "generated code names what the tables name"
 )]
 

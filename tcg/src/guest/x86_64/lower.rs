@@ -3,6 +3,7 @@
     clippy::wildcard_imports,
     clippy::too_many_lines,
     clippy::unreadable_literal,
+    clippy::manual_range_patterns,
     unused_imports,
     reason = "generated code names what the tables name"
 )]

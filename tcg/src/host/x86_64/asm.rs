@@ -8,7 +8,6 @@ pub(super) use Width::{B, D, Q, W};
 
 /// Condition codes, as in the opcodes.
 pub(super) mod cc {
-    pub(in super::super) const O: u8 = 0;
     pub(in super::super) const B: u8 = 2;
     pub(in super::super) const AE: u8 = 3;
     pub(in super::super) const E: u8 = 4;

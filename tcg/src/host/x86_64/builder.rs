@@ -2,9 +2,9 @@
 
 use super::asm::{self, Alu, Q, form};
 use super::emit::{Emit, Node, V};
-use super::regs::*;
 use super::fp::{F, FNode};
 use super::layout;
+use super::regs::*;
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
 
@@ -119,11 +119,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         }
     }
 
-    fn when(
-        &mut self,
-        c: V,
-        f: impl FnOnce(&mut Self) -> Result<(), Never>,
-    ) -> Result<(), Never> {
+    fn when(&mut self, c: V, f: impl FnOnce(&mut Self) -> Result<(), Never>) -> Result<(), Never> {
         self.commit(&[c]);
         self.flush();
         let code = self.truth(c);
@@ -151,7 +147,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn call(&mut self, h: &'static Helper<G>, args: &[V]) -> Result<V, Never> {
         for (slot, &v) in args.iter().enumerate() {
-            self.to_spill(v, slot);
+            self.spill_arg(v, slot);
         }
         let all = h.touches == Touches::Registers;
         if all {
@@ -179,7 +175,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn flag(&mut self, c: FlagCond) -> V {
         let image = self.field(G::FLAGS);
-        self.to_spill(image, 1);
+        self.spill_arg(image, 1);
         self.asm.mov_imm(RAX, c as u64);
         self.asm.store(Q, RAX, layout::spill::<G>(0));
         self.asm.mov_imm(RAX, super::calls::soft_flag as *const () as u64);
@@ -210,7 +206,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             return self.fpush(FNode::Two(op, fmt, a, b));
         }
         let v = self.fp_soft(FpOp::Two(op), fmt, rm, &[a, b]);
-        self.from_soft(fmt, v)
+        self.soft_value(fmt, v)
     }
 
     fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: F, b: F, c: F) -> F {
@@ -218,7 +214,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             return self.fpush(FNode::Three(op, fmt, a, b, c));
         }
         let v = self.fp_soft(FpOp::Three(op), fmt, rm, &[a, b, c]);
-        self.from_soft(fmt, v)
+        self.soft_value(fmt, v)
     }
 
     fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: F) -> F {
@@ -226,7 +222,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             return self.fpush(FNode::Sqrt(fmt, a));
         }
         let v = self.fp_soft(FpOp::Sqrt, fmt, rm, &[a]);
-        self.from_soft(fmt, v)
+        self.soft_value(fmt, v)
     }
 
     fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: F, b: F) -> F {
@@ -250,7 +246,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             return self.fpush(FNode::Convert(from, to, a));
         }
         let v = self.fp_soft(FpOp::To(to), from, rm, &[a]);
-        self.from_soft(to, v)
+        self.soft_value(to, v)
     }
 
     fn fclass(&mut self, fmt: Fmt, a: F) -> V {

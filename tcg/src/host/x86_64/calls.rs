@@ -60,27 +60,14 @@ pub(super) extern "sysv64" fn store<G: Guest>(
     answer(core, result.map(|()| 0))
 }
 
-/// The operations of [`rmw`] by number; 9 is compare and exchange with the value in the first
-/// spill slot.
-const RMW: [Rmw; 9] = [
-    Rmw::Swap,
-    Rmw::Add,
-    Rmw::Xor,
-    Rmw::And,
-    Rmw::Or,
-    Rmw::Min,
-    Rmw::Max,
-    Rmw::Minu,
-    Rmw::Maxu,
-];
-
 /// Number of a read-modify-write for [`rmw`]; `None`: compare and exchange.
 pub(super) fn rmw_number(op: Option<Rmw>, m: MemOp) -> u32 {
-    let number = op.and_then(|op| RMW.iter().position(|&o| o == op)).unwrap_or(RMW.len());
-    number as u32 | u32::from(m.size) << 8 | u32::from(m.signed) << 12
+    let number = op.map_or(Rmw::ALL.len() as u32, |op| op as u32);
+    number | u32::from(m.size) << 8 | u32::from(m.signed) << 12
 }
 
-/// Atomic operation `what` ([`rmw_number`]).
+/// Atomic operation `what` ([`rmw_number`]); compare and exchange has the value to expect in the
+/// first spill slot.
 pub(super) extern "sysv64" fn rmw<G: Guest>(
     core: *mut Core<G>,
     va: u64,
@@ -90,7 +77,7 @@ pub(super) extern "sysv64" fn rmw<G: Guest>(
     // SAFETY: as in `load`.
     let core = unsafe { &mut *core };
     let m = MemOp { size: (what >> 8 & 3) as u8, signed: what >> 12 & 1 != 0, aligned: true };
-    let result = match RMW.get((what & 0xff) as usize) {
+    let result = match Rmw::ALL.get((what & 0xff) as usize) {
         Some(&op) => core.rmw(op, va, value, m),
         None => core.cas(va, core.hot.spill[0], value, m),
     };
@@ -143,91 +130,23 @@ pub(super) extern "sysv64" fn pure<G: Guest>(core: *mut Core<G>, function: u64) 
     Answer { value: function([a, b, c, d, e]), failed: 0 }
 }
 
-const WIDTHS: [Width; 4] = [Width::W8, Width::W16, Width::W32, Width::W64];
-
 /// An operation that the host has no instruction for: number and width, a, b.
 pub(super) fn soft_binary([what, a, b, ..]: [u64; 5]) -> u64 {
-    const OPS: [Bin; 17] = [
-        Bin::Add,
-        Bin::Sub,
-        Bin::And,
-        Bin::Or,
-        Bin::Xor,
-        Bin::Shl,
-        Bin::Shr,
-        Bin::Sar,
-        Bin::Ror,
-        Bin::Rol,
-        Bin::Mul,
-        Bin::MulHighS,
-        Bin::MulHighU,
-        Bin::DivS,
-        Bin::DivU,
-        Bin::RemS,
-        Bin::RemU,
-    ];
-    let op = OPS[what as usize & 0xff];
-    debug_assert_eq!(op as u64, what & 0xff);
-    ops::bin(op, WIDTHS[(what >> 8) as usize], a, b)
+    ops::bin(Bin::ALL[what as usize & 0xff], Width::ALL[(what >> 8) as usize], a, b)
 }
 
 /// An operation that the host has no instruction for: number and width, a.
 pub(super) fn soft_unary([what, a, ..]: [u64; 5]) -> u64 {
-    const OPS: [Un; 8] = [
-        Un::Not,
-        Un::Neg,
-        Un::Clz,
-        Un::Ctz,
-        Un::Popcnt,
-        Un::Bswap,
-        Un::Rbit,
-        Un::OrcB,
-    ];
-    let op = OPS[what as usize & 0xff];
-    debug_assert_eq!(op as u64, what & 0xff);
-    ops::un(op, WIDTHS[(what >> 8) as usize], a)
+    ops::un(Un::ALL[what as usize & 0xff], Width::ALL[(what >> 8) as usize], a)
 }
 
 /// The flags image of an operation: number and width, a, b, result, image before.
 pub(super) fn soft_flags([what, a, b, r, old]: [u64; 5]) -> u64 {
-    const OPS: [FlagOp; 12] = [
-        FlagOp::Add,
-        FlagOp::Sub,
-        FlagOp::Logic,
-        FlagOp::AddInverted,
-        FlagOp::LogicInverted,
-        FlagOp::Inc,
-        FlagOp::Dec,
-        FlagOp::Shl,
-        FlagOp::Shr,
-        FlagOp::Sar,
-        FlagOp::Rol,
-        FlagOp::Ror,
-    ];
-    let op = OPS.get(what as usize & 0xff).copied().unwrap_or(FlagOp::Carry);
-    debug_assert_eq!(op as u64, what & 0xff);
-    ops::flags_of(op, WIDTHS[(what >> 8) as usize], a, b, r, old)
+    let op = FlagOp::ALL[what as usize & 0xff];
+    ops::flags_of(op, Width::ALL[(what >> 8) as usize], a, b, r, old)
 }
 
 /// Whether condition `number` holds for a flags image.
 pub(super) fn soft_flag([number, image, ..]: [u64; 5]) -> u64 {
-    const CONDS: [FlagCond; 16] = [
-        FlagCond::Overflow,
-        FlagCond::NoOverflow,
-        FlagCond::Carry,
-        FlagCond::NoCarry,
-        FlagCond::Zero,
-        FlagCond::NonZero,
-        FlagCond::BelowEq,
-        FlagCond::Above,
-        FlagCond::Sign,
-        FlagCond::NoSign,
-        FlagCond::Parity,
-        FlagCond::NoParity,
-        FlagCond::Less,
-        FlagCond::GreaterEq,
-        FlagCond::LessEq,
-        FlagCond::Greater,
-    ];
-    u64::from(ops::flag(CONDS[number as usize], image))
+    u64::from(ops::flag(FlagCond::ALL[number as usize], image))
 }

@@ -142,10 +142,9 @@ impl<G: Guest> Emit<'_, G> {
 
     /// The same in a slow path that leaves.
     pub(super) fn cold_xflush(&mut self) {
-        for at in 0..XLOCALS.len() {
-            let local = self.fp.locals[at];
+        for (host, local) in XLOCALS.iter().zip(self.fp.locals) {
             if let (Some(r), true) = (local.guest, local.dirty) {
-                super::store_vec::<G>(&mut self.cold, XLOCALS[at], layout::vec::<G>(r));
+                super::store_vec::<G>(&mut self.cold, *host, layout::vec::<G>(r));
             }
         }
     }
@@ -358,11 +357,8 @@ impl<G: Guest> Emit<'_, G> {
     /// xmm1 with what belongs above a result of this format: ones around a boxed single.
     pub(super) fn ones_for(&mut self, fmt: Fmt) -> Reg {
         let ones = XSCRATCH[1];
-        let form = if fmt == Fmt::S && G::NAN_BOXED {
-            form::PCMPEQD_VX_WX
-        } else {
-            form::PXOR_VX_WX
-        };
+        let form =
+            if fmt == Fmt::S && G::NAN_BOXED { form::PCMPEQD_VX_WX } else { form::PXOR_VX_WX };
         form.rm(&mut self.asm, Q, ones, asm::Rm::Reg(ones));
         ones
     }
@@ -533,7 +529,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// A number that software computed, as a value.
-    pub(super) fn from_soft(&mut self, fmt: Fmt, v: V) -> F {
+    pub(super) fn soft_value(&mut self, fmt: Fmt, v: V) -> F {
         debug_assert!(matches!(self.node(v), Node::Host(_)));
         self.fpush(FNode::Bits(fmt, v))
     }

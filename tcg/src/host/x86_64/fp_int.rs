@@ -99,9 +99,9 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn fp_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: V) -> F {
         let exact = fmt == Fmt::D && matches!(from, IntTy::I32 | IntTy::U32);
         if !exact && !self.host_rounds(rm) {
-            self.to_spill(a, 0);
+            self.spill_arg(a, 0);
             let v = self.soft_call(FpOp::FromInt(from), fmt, rm);
-            return self.from_soft(fmt, v);
+            return self.soft_value(fmt, v);
         }
         let to = self.xtemp();
         let upper = self.ones_for(fmt);

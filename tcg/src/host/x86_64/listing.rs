@@ -19,8 +19,7 @@ impl<G: Guest> Native<G> {
         let space = self.space();
         let entry = self.buf.offset_of(code);
         let block = &space.blocks[&(entry - DEAD_BYTES)];
-        let cold =
-            space.blocks.range(self.cold_start..).find(|(_, b)| std::sync::Arc::ptr_eq(b, block));
+        let cold = space.blocks.range(entry..).find(|(_, b)| std::sync::Arc::ptr_eq(b, block));
         let cold = cold.map_or(space.cold, |(&at, _)| at);
         let parts = [(entry, space.hot, "hot"), (cold, space.cold, "cold")];
         let [hot, cold] = parts.map(|(start, end, _)| self.disassemble(start, end, &parts));

@@ -1,10 +1,10 @@
 //! Guest memory: the TLB look-up in line, the slow path out of line.
 
 use super::asm::{self, Alu, B, D, Form, Mem, Q, Rm, W, cc, form};
+use super::calls::rmw_number;
 use super::emit::{Emit, LastDef, Node, V};
 use super::layout;
 use super::regs::*;
-use super::calls::rmw_number;
 use crate::builder::{Bin, Fmt, MemOp, Rmw, Width};
 use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
@@ -45,20 +45,14 @@ impl<G: Guest> Emit<'_, G> {
     /// The address as a register and a displacement, both of which stay as they are during the
     /// access.
     fn address(&mut self, v: V) -> Va {
-        match self.node(v) {
-            Node::Bin(Bin::Add, Width::W64, a, b) => {
-                if let Node::Imm(x) = self.node(b) {
-                    // A displacement that the last byte of the access does not overflow.
-                    if let (Ok(disp), Node::Reg(_) | Node::Host(_)) =
-                        (i32::try_from(x as i64), self.node(a))
-                    {
-                        if disp < i32::MAX - 64 {
-                            return Va { base: self.base(a), disp };
-                        }
-                    }
-                }
-            }
-            _ => {}
+        if let Node::Bin(Bin::Add, Width::W64, a, b) = self.node(v)
+            && let Node::Imm(x) = self.node(b)
+            && let (Ok(disp), Node::Reg(_) | Node::Host(_)) =
+                (i32::try_from(x as i64), self.node(a))
+            // One that the last byte of the access does not overflow.
+            && disp < i32::MAX - 64
+        {
+            return Va { base: self.base(a), disp };
         }
         Va { base: self.base(v), disp: 0 }
     }
@@ -306,7 +300,7 @@ impl<G: Guest> Emit<'_, G> {
 
     pub(super) fn cas_value(&mut self, v: V, old: V, new: V, m: MemOp) -> V {
         // The slow path finds the expected value in the first spill slot.
-        self.to_spill(old, 0);
+        self.spill_arg(old, 0);
         let new = self.operand_kept(new);
         let va = self.address(v);
         let found = self.temp();

@@ -31,9 +31,9 @@ use crate::builder::At;
 use crate::cache::{Block, Body, Predecoded};
 use crate::guest::Guest;
 use crate::interp::fields;
+use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::{Exit, Row, Rows, probe};
-use crate::jit::cell::CoreRef;
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
 use emit::Emit;
@@ -68,12 +68,17 @@ fn store_vec<G: Guest>(asm: &mut Asm, from: Reg, m: Mem) {
 const DEAD_BYTES: usize = 32;
 /// Bytes at a block's entry that are replaced when it dies.
 const ENTRY_BYTES: usize = 5;
-/// Part of the buffer for slow paths.
-const COLD_PART: usize = 2;
+/// Parts that the buffer is used in, in turn: when one is full, all code is forgotten and the
+/// next is written, while the other vCPUs may still run what is in the old one.
+const PARTS: usize = 2;
 /// More than any block's code.
 const BLOCK_ROOM: usize = 64 << 10;
 
 struct Space<G: Guest> {
+    /// The part that is being written.
+    part: usize,
+    /// A vCPU may still be in the part before.
+    settling: bool,
     /// Where the next block's code goes.
     hot: usize,
     /// Where the next block's slow paths go.
@@ -86,7 +91,8 @@ struct Space<G: Guest> {
 pub(crate) struct Native<G: Guest> {
     buf: CodeBuf,
     stubs: Stubs,
-    cold_start: usize,
+    /// Bytes of stubs in front of the parts.
+    start: usize,
     space: Mutex<Space<G>>,
     guest: PhantomData<fn(G)>,
 }
@@ -100,13 +106,49 @@ impl<G: Guest> Native<G> {
         let buf = CodeBuf::new(code_bytes)?;
         let (code, stubs) = stubs::write::<G>();
         buf.write(0, &code);
-        let cold_start = buf.len() / COLD_PART;
-        let space = Space {
-            hot: code.len().next_multiple_of(64),
-            cold: cold_start,
-            blocks: BTreeMap::new(),
-        };
-        Ok(Some(Self { buf, stubs, cold_start, space: Mutex::new(space), guest: PhantomData }))
+        let start = code.len().next_multiple_of(64);
+        let space = Space { part: 0, settling: false, hot: 0, cold: 0, blocks: BTreeMap::new() };
+        let native = Self { buf, stubs, start, space: Mutex::new(space), guest: PhantomData };
+        native.begin_part(&mut native.space(), 0);
+        Ok(Some(native))
+    }
+
+    /// Offsets of a part: of its code, of its slow paths, and its end.
+    fn part(&self, part: usize) -> (usize, usize, usize) {
+        let len = (self.buf.len() - self.start) / PARTS / 128 * 64;
+        let hot = self.start + part * 2 * len;
+        (hot, hot + len, hot + 2 * len)
+    }
+
+    fn begin_part(&self, space: &mut Space<G>, part: usize) {
+        let (hot, cold, end) = self.part(part);
+        space.blocks.retain(|at, _| !(hot..end).contains(at));
+        (space.part, space.hot, space.cold) = (part, hot, cold);
+    }
+
+    /// Forgets all code and begins the next part, unless there is room again; gives whether it
+    /// did. Then every vCPU must be made to leave what it runs and to forget where code is, and
+    /// [`Self::settled`] called: until then the part before is not touched.
+    pub(crate) fn make_room(&self, cache: &crate::cache::Cache<G>) -> bool {
+        let mut space = self.space();
+        if self.has_room(&space) || space.settling {
+            return false;
+        }
+        space.settling = true;
+        let next = (space.part + 1) % PARTS;
+        cache.clear();
+        self.begin_part(&mut space, next);
+        true
+    }
+
+    /// No vCPU is in the part before any more.
+    pub(crate) fn settled(&self) {
+        self.space().settling = false;
+    }
+
+    fn has_room(&self, space: &Space<G>) -> bool {
+        let (_, cold, end) = self.part(space.part);
+        space.hot + BLOCK_ROOM <= cold && space.cold + BLOCK_ROOM <= end
     }
 
     fn space(&self) -> MutexGuard<'_, Space<G>> {
@@ -184,7 +226,7 @@ impl<G: Guest> Native<G> {
         }
         let hot = space.hot.next_multiple_of(16);
         let cold = space.cold.next_multiple_of(4);
-        if hot + BLOCK_ROOM > self.cold_start || cold + BLOCK_ROOM > self.buf.len() {
+        if !self.has_room(&space) || block.is_dead() {
             return 0;
         }
         let base = self.buf.exec_address(hot);

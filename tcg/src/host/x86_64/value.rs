@@ -76,11 +76,10 @@ impl<G: Guest> Emit<'_, G> {
             // Two additions in a row are one.
             if let (Bin::Add, Width::W64, Node::Bin(Bin::Add, Width::W64, base, x)) =
                 (op, w, self.node(a))
+                && let Node::Imm(x) = self.node(x)
             {
-                if let Node::Imm(x) = self.node(x) {
-                    let sum = self.push(Node::Imm(x.wrapping_add(y)));
-                    return self.push(Node::Bin(Bin::Add, w, base, sum));
-                }
+                let sum = self.push(Node::Imm(x.wrapping_add(y)));
+                return self.push(Node::Bin(Bin::Add, w, base, sum));
             }
         }
         let rotate_by_constant =
@@ -178,13 +177,15 @@ impl<G: Guest> Emit<'_, G> {
     fn bin_into(&mut self, op: Bin, w: Width, a: V, b: V, to: Reg) {
         match op {
             Bin::Add => self.add_into(w, a, b, to),
-            Bin::Sub => match self.imm_of(b).filter(|&x| small(x.wrapping_neg(), size(w)).is_some()) {
-                Some(x) => {
-                    let negated = self.push(Node::Imm(x.wrapping_neg()));
-                    self.add_into(w, a, negated, to);
+            Bin::Sub => {
+                match self.imm_of(b).filter(|&x| small(x.wrapping_neg(), size(w)).is_some()) {
+                    Some(x) => {
+                        let negated = self.push(Node::Imm(x.wrapping_neg()));
+                        self.add_into(w, a, negated, to);
+                    }
+                    None => self.sub_into(w, a, b, to),
                 }
-                None => self.sub_into(w, a, b, to),
-            },
+            }
             Bin::And => self.and_into(w, a, b, to),
             Bin::Or => self.commutative_into(Alu::Or, w, a, b, to),
             Bin::Xor => self.commutative_into(Alu::Xor, w, a, b, to),

@@ -65,7 +65,11 @@ impl<G: Guest> Emit<'_, G> {
             self.asm.jcc_short(cc::E)
         });
         if signed {
-            if s == Q { form::CQO.n(&mut self.asm) } else { form::CDQ.n(&mut self.asm) }
+            if s == Q {
+                form::CQO.n(&mut self.asm)
+            } else {
+                form::CDQ.n(&mut self.asm)
+            }
             form::IDIV_EV.m(&mut self.asm, s, Rm::Reg(RCX));
         } else {
             self.asm.alu(Alu::Xor, D, RDX, Rm::Reg(RDX));
@@ -99,9 +103,9 @@ impl<G: Guest> Emit<'_, G> {
 
     /// A call to a pure function of (operation and width, a, b).
     fn soft(&mut self, function: u64, op: u64, w: Width, a: V, b: Option<V>) -> V {
-        self.to_spill(a, 1);
+        self.spill_arg(a, 1);
         if let Some(b) = b {
-            self.to_spill(b, 2);
+            self.spill_arg(b, 2);
         }
         self.asm.mov_imm(RAX, op | (w as u64) << 8);
         self.asm.store(Q, RAX, layout::spill::<G>(0));
@@ -112,7 +116,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// Stores a value to a spill slot, as an argument of a call.
-    pub(super) fn to_spill(&mut self, v: V, slot: usize) {
+    pub(super) fn spill_arg(&mut self, v: V, slot: usize) {
         let place = layout::spill::<G>(slot);
         match self.node(v) {
             Node::Imm(x) if i32::try_from(x as i64).is_ok() => {

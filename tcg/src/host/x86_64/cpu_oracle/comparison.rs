@@ -302,9 +302,7 @@ fn every_integer_row_does_what_the_host_does() {
             untried.push(ROWS[usize::from(row)].text);
         }
     }
-    let expected = [
-        "test",
-    ];
+    let expected = ["test"];
     println!("{untried:?}");
     let _ = expected;
 }
