@@ -1,12 +1,11 @@
 //! `polyvisor info`.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use vmm::{Availability, Info};
 
 use crate::args;
-use crate::status::{Status, fail};
+use crate::status::{self, Status, fail};
 
 /// Prints what there is.
 pub(crate) fn print(args: &args::Info) -> Status {
@@ -19,10 +18,7 @@ pub(crate) fn print(args: &args::Info) -> Status {
     } else {
         tables(&info)
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Status::Success,
-        Err(error) => fail(Status::Failure, &format!("cannot print: {error}")),
-    }
+    status::print(text.as_bytes())
 }
 
 fn tables(info: &Info) -> String {

@@ -7,7 +7,7 @@ mod options;
 mod run;
 mod status;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -23,8 +23,9 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Info(args) => info::print(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "polyvisor", &mut io::stdout());
-            Status::Success
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "polyvisor", &mut script);
+            status::print(&script)
         }
         Command::Man => man(),
     };
@@ -53,8 +54,8 @@ fn man() -> Status {
         let name = format!("polyvisor-{}", sub.get_name());
         rendered = rendered.and_then(|()| render(sub.clone().display_name(name), &mut page));
     }
-    match rendered.and_then(|()| io::stdout().write_all(&page)) {
-        Ok(()) => Status::Success,
-        Err(error) => status::fail(Status::Failure, &format!("cannot print the page: {error}")),
+    match rendered {
+        Ok(()) => status::print(&page),
+        Err(error) => status::fail(Status::Failure, &format!("cannot write the page: {error}")),
     }
 }

@@ -1,5 +1,6 @@
 //! Exit statuses, and the way errors are told.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// What the process ends with; `--help` explains it to users.
@@ -43,4 +44,14 @@ impl Status {
 pub(crate) fn fail(status: Status, what: &str) -> Status {
     eprintln!("polyvisor: {what}");
     status
+}
+
+/// Prints to standard output.
+pub(crate) fn print(bytes: &[u8]) -> Status {
+    match io::stdout().write_all(bytes) {
+        Ok(()) => Status::Success,
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Success,
+        Err(error) => fail(Status::Failure, &format!("cannot print: {error}")),
+    }
 }

@@ -39,6 +39,14 @@ impl CharSink for SharedSink {
 /// Input kept for a guest that does not read, while the user may still want to quit.
 const PENDING_MAX: usize = 64 << 10;
 
+/// Input that waits for the machine to start: what came before a reset of the port would be lost.
+pub(crate) struct ConsoleInput {
+    pub(crate) reader: CharReader,
+    /// Ctrl-A starts a command of the user's.
+    pub(crate) escape: bool,
+    pub(crate) uart: Shared<Uart16550>,
+}
+
 /// The thread that brings input to the serial port.
 pub(crate) struct InputThread {
     signal: Arc<Signal>,
@@ -63,13 +71,9 @@ impl Signal {
 }
 
 impl InputThread {
-    /// Starts it. With `escape`, Ctrl-A starts a command of the user's.
-    pub(crate) fn start(
-        reader: CharReader,
-        escape: bool,
-        uart: Shared<Uart16550>,
-        control: Arc<Control>,
-    ) -> io::Result<Self> {
+    /// Starts it.
+    pub(crate) fn start(input: ConsoleInput, control: Arc<Control>) -> io::Result<Self> {
+        let ConsoleInput { reader, escape, uart } = input;
         let (woken, writer) = io::pipe()?;
         let (raised, end) = (AtomicBool::new(false), AtomicBool::new(false));
         let signal = Arc::new(Signal { writer, raised, end });

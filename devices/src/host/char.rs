@@ -60,7 +60,7 @@ pub enum CharError {
     #[error("cannot open a pseudo-terminal: {0}; is devpts mounted and below its limit?")]
     Pty(io::Error),
     /// The terminal refuses raw mode, or a standard stream cannot be duplicated.
-    #[error("cannot use standard input and output as a console: {0}; try --serial file=PATH")]
+    #[error("cannot use standard input and output as a console: {0}; try --console file=PATH")]
     Stdio(io::Error),
 }
 

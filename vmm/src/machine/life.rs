@@ -12,7 +12,7 @@ use super::control::{Control, Event};
 use super::htif::Htif;
 use super::link::Link;
 use crate::clock::MachineClock;
-use crate::console::InputThread;
+use crate::console::{ConsoleInput, InputThread};
 use crate::error::Error;
 use crate::io::MachineIo;
 use crate::memory::GuestMemory;
@@ -37,7 +37,9 @@ pub(crate) trait Board<A: Arch>: Send {
 
 /// A machine with all its parts.
 pub(crate) struct Parts<A: Arch> {
-    pub(crate) input: Option<InputThread>,
+    /// Until the first life has begun.
+    pub(crate) input: Option<ConsoleInput>,
+    pub(crate) input_thread: Option<InputThread>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) accel: Box<dyn Accelerator<A>>,
     pub(crate) board: Box<dyn Board<A>>,
@@ -68,7 +70,7 @@ impl<A: Arch> Parts<A> {
                 Event::Error(error) => return Err(error),
             }
         };
-        drop(self.input.take());
+        drop(self.input_thread.take());
         self.clock.end();
         // Last, when nothing prints any more.
         drop(self.terminal.take());
@@ -119,6 +121,11 @@ impl<A: Arch> Parts<A> {
     ) -> Result<(), Error> {
         for worker in &mut self.workers {
             worker.start(&self.control)?;
+        }
+        if let Some(input) = self.input.take() {
+            let thread = InputThread::start(input, self.control.clone())
+                .map_err(|source| Error::Host { what: "a thread for console input", source })?;
+            self.input_thread = Some(thread);
         }
         for (index, begin) in (0..).zip(begins) {
             let thread = vcpu::spawn(index, vm.clone(), begin, self.control.clone())

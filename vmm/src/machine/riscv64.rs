@@ -27,7 +27,7 @@ use super::life::{Board, Booted, Parts};
 use super::link::Link;
 use super::virtio::{self, Slot};
 use crate::clock::MachineClock;
-use crate::console::{InputThread, SharedSink};
+use crate::console::{ConsoleInput, SharedSink};
 use crate::error::Error;
 use crate::io::{FirmwareConsole, MachineIo};
 use crate::memory::{GuestMemory, Want};
@@ -57,10 +57,8 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv6
     let sink = SharedSink::new(sink);
     let uart = Uart16550::new(plic.line(board::UART_IRQ), Box::new(sink.clone()));
     let uart = Arc::new(Mutex::new(uart));
-    let input = reader
-        .map(|r| InputThread::start(r, terminal.is_some(), uart.clone(), control.clone()))
-        .transpose()
-        .map_err(|source| Error::Host { what: "a thread for console input", source })?;
+    let escape = terminal.is_some();
+    let input = reader.map(|reader| ConsoleInput { reader, escape, uart: uart.clone() });
     let rtc = GoldfishRtc::new(clock.clone() as ClockRef, plic.line(board::RTC_IRQ));
     let mut bus = Bus::new();
     place(&mut bus, board::FINISHER.base, Arc::new(Mutex::new(Finisher)));
@@ -73,6 +71,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv6
     let io = MachineIo { bus, control: control.clone(), console, htif: OnceLock::new() };
     let parts = Parts {
         input,
+        input_thread: None,
         workers,
         accel: Box::new(super::tcg(spec.accel)),
         board: Box::new(virt),
