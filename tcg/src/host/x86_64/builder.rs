@@ -82,14 +82,14 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         if let (Node::Imm(x), Node::Imm(y)) = (self.node(a), self.node(b)) {
             return self.push(Node::Imm(u64::from(crate::ops::cmp(c, w, x, y))));
         }
-        self.push(Node::Cmp(c, w, a, b))
+        self.tree(Node::Cmp(c, w, a, b))
     }
 
     fn select(&mut self, c: V, a: V, b: V) -> V {
         if let Node::Imm(c) = self.node(c) {
             return if c != 0 { a } else { b };
         }
-        self.push(Node::Select(c, a, b))
+        self.tree(Node::Select(c, a, b))
     }
 
     fn load(&mut self, va: V, m: MemOp) -> Result<V, Never> {
@@ -122,9 +122,12 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     fn when(&mut self, c: V, f: impl FnOnce(&mut Self) -> Result<(), Never>) -> Result<(), Never> {
         self.commit(&[c]);
         self.flush();
+        // Temporaries are in memory then, whichever way is taken.
+        self.spill_temps();
         let code = self.truth(c);
         self.release();
         let before = self.locals;
+        let nodes = self.nodes.clone();
         let before_fp = self.fp.locals;
         self.last = None;
         let over = self.asm.jcc_near(code ^ 1);
@@ -135,6 +138,8 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.ordered &= ordered;
         self.asm.bind_near(over);
         self.last = None;
+        self.nodes[..nodes.len()].copy_from_slice(&nodes);
+        self.keep_temps(0);
         self.xjoin(&before_fp);
         // What both ways agree on stays.
         for (now, then) in self.locals.iter_mut().zip(before) {

@@ -14,7 +14,7 @@ use super::asm::Sink;
 use crate::jit::codebuf::CodeBuf;
 
 /// Bytes that memory operands may reach.
-pub(super) const WINDOW: usize = 0x4000;
+pub(super) const WINDOW: usize = 0x1000;
 const PAGE: usize = 0x1000;
 /// Where a taken branch goes, from the instruction behind it.
 pub(super) const TAKEN: i32 = 0x40;

@@ -47,6 +47,8 @@ pub(super) enum Node {
 const FAR: usize = 24;
 /// Spill slots that calls pass arguments in.
 const ARGS: u8 = 5;
+/// Spill slots in all.
+const SPILLS: usize = 16;
 
 /// What one of [`LOCALS`] holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -286,6 +288,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             .find(|&at| self.temps >> at & 1 != 0 && self.held >> at & 1 == 0)
             .expect("no operation uses more registers at once than there are");
         let slot = ARGS + self.spills;
+        assert!(usize::from(slot) < SPILLS, "an instruction keeps no more values than slots");
         self.spills += 1;
         self.asm.store(Q, LOCALS[at], layout::spill::<G>(usize::from(slot)));
         for node in &mut self.nodes {
@@ -296,6 +299,23 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.temps &= !(1 << at);
         self.last = None;
         at
+    }
+
+    /// Moves all temporaries to memory, by moves only.
+    pub(super) fn spill_temps(&mut self) {
+        while self.temps != 0 {
+            self.spill_temp();
+        }
+    }
+
+    /// Which locals are temporaries, a mask for [`Self::keep_temps`].
+    pub(super) fn temps(&self) -> u8 {
+        self.temps
+    }
+
+    /// Temporaries that were none before hold nothing any more.
+    pub(super) fn keep_temps(&mut self, before: u8) {
+        self.temps &= before;
     }
 
     /// Writes a local back if the state is out of date.
@@ -337,6 +357,13 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.temps |= 1 << at;
         self.held |= 1 << at;
         LOCALS[at]
+    }
+
+    /// Keeps a local where it is until the end of the operation.
+    pub(super) fn hold(&mut self, host: Reg) {
+        if let Some(at) = LOCALS.iter().position(|&l| l == host) {
+            self.held |= 1 << at;
+        }
     }
 
     /// A temporary becomes the guest register it was made for.
@@ -409,7 +436,19 @@ impl<'a, G: Guest> Emit<'a, G> {
                 }
             }
         }
-        for &(r, v) in &sets {
+        for (i, &(r, v)) in sets.iter().enumerate() {
+            if let Node::Host(host) = self.node(v) {
+                // A temporary that others read stays where it is.
+                let mut others = sets[i + 1..].iter().map(|s| s.1).chain(later.iter().copied());
+                if others.any(|other| self.reads(other, host)) {
+                    self.hold(host);
+                    self.last = None;
+                    let to = self.reg_for_set(r);
+                    self.asm.mov(Q, to, host);
+                    self.release();
+                    continue;
+                }
+            }
             self.assign(r, v);
             self.release();
         }

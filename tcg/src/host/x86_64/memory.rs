@@ -62,7 +62,10 @@ impl<G: Guest> Emit<'_, G> {
     fn base(&mut self, v: V) -> Reg {
         match self.node(v) {
             Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
-            Node::Host(base) => base,
+            Node::Host(base) => {
+                self.hold(base);
+                base
+            }
             _ => {
                 self.claim(RCX);
                 self.into(v, RCX);
@@ -156,11 +159,15 @@ impl<G: Guest> Emit<'_, G> {
         let value = match self.node(value) {
             Node::Imm(x) if i32::try_from(x as i64).is_ok() || m.size < 3 => Value::Imm(x as i32),
             Node::Reg(r) => Value::Reg(self.reg(r)),
-            Node::Host(host) => Value::Reg(host),
+            Node::Host(host) => {
+                self.hold(host);
+                Value::Reg(host)
+            }
             _ => {
                 let to = self.temp();
                 self.into(value, to);
-                self.scratch = 0;
+                self.release();
+                self.hold(to);
                 Value::Reg(to)
             }
         };
@@ -326,11 +333,16 @@ impl<G: Guest> Emit<'_, G> {
     fn operand_kept(&mut self, v: V) -> Reg {
         match self.node(v) {
             Node::Reg(r) => self.reg(r),
-            Node::Host(host) => host,
+            Node::Host(host) => {
+                self.hold(host);
+                host
+            }
             _ => {
                 let to = self.temp();
                 self.into(v, to);
-                self.scratch = 0;
+                // What it was computed from may go.
+                self.release();
+                self.hold(to);
                 to
             }
         }

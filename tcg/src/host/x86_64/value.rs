@@ -79,13 +79,13 @@ impl<G: Guest> Emit<'_, G> {
                 && let Node::Imm(x) = self.node(x)
             {
                 let sum = self.push(Node::Imm(x.wrapping_add(y)));
-                return self.push(Node::Bin(Bin::Add, w, base, sum));
+                return self.tree(Node::Bin(Bin::Add, w, base, sum));
             }
         }
         let rotate_by_constant =
             matches!(op, Bin::Ror | Bin::Rol) && matches!(self.node(b), Node::Imm(_));
         if is_lazy(op, w) || rotate_by_constant && matches!(w, Width::W32 | Width::W64) {
-            return self.push(Node::Bin(op, w, a, b));
+            return self.tree(Node::Bin(op, w, a, b));
         }
         self.binary_now(op, w, a, b)
     }
@@ -104,7 +104,57 @@ impl<G: Guest> Emit<'_, G> {
             (Un::Clz | Un::Ctz | Un::Popcnt | Un::Bswap, Width::W8 | Width::W16) => {
                 self.unary_now(op, w, a)
             }
-            _ => self.push(Node::Un(op, w, a)),
+            _ => self.tree(Node::Un(op, w, a)),
+        }
+    }
+
+    /// Keeps a lazy value, unless it takes more registers to compute than there are: then part
+    /// of it is computed now.
+    pub(super) fn tree(&mut self, node: Node) -> V {
+        const MOST: u32 = 3;
+        let (Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b)) = node else {
+            if let Node::Select(c, a, b) = node {
+                for v in [a, b, c] {
+                    if self.select_weight(c, a, b) > MOST {
+                        self.materialize(v);
+                    }
+                }
+            }
+            return self.push(node);
+        };
+        if self.weight(b) + 1 > MOST {
+            self.materialize(b);
+        }
+        if self.weight(a) > MOST {
+            self.materialize(a);
+        }
+        self.push(node)
+    }
+
+    /// Registers that it takes to compute a value.
+    fn weight(&self, v: V) -> u32 {
+        match self.node(v) {
+            Node::Un(_, _, a) => self.weight(a),
+            Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => {
+                self.weight(a).max(self.weight(b) + 1)
+            }
+            Node::Select(c, a, b) => self.select_weight(c, a, b),
+            Node::Imm(x) if i32::try_from(x as i64).is_ok() => 0,
+            _ => 1,
+        }
+    }
+
+    /// What has to be computed is, then the condition is looked at, then all else is moves.
+    fn select_weight(&self, c: V, a: V, b: V) -> u32 {
+        let (first, second) = (u32::from(!self.is_leaf(a)), u32::from(!self.is_leaf(b)));
+        let values = self.weight(a).max(self.weight(b) + first);
+        values.max(self.weight(c) + first + second).max(2)
+    }
+
+    /// Computes a value that takes more than one register, before particular ones are claimed.
+    pub(super) fn simplify(&mut self, v: V) {
+        if self.weight(v) > 1 {
+            self.materialize(v);
         }
     }
 
@@ -112,7 +162,10 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn operand(&mut self, v: V) -> Reg {
         match self.node(v) {
             Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
-            Node::Host(host) => host,
+            Node::Host(host) => {
+                self.hold(host);
+                host
+            }
             _ => {
                 let to = self.scratch();
                 self.into(v, to);
@@ -133,6 +186,15 @@ impl<G: Guest> Emit<'_, G> {
         }
     }
 
+    /// An operand for an instruction that writes `to`, in which it is computed if it has to be.
+    fn in_place(&mut self, v: V, to: Reg) -> Rm {
+        if self.is_leaf(v) {
+            return self.operand_rm(v);
+        }
+        self.into(v, to);
+        Rm::Reg(to)
+    }
+
     fn imm_of(&self, v: V) -> Option<u64> {
         match self.node(v) {
             Node::Imm(x) => Some(x),
@@ -144,8 +206,15 @@ impl<G: Guest> Emit<'_, G> {
         !matches!(self.node(v), Node::Bin(..) | Node::Un(..) | Node::Cmp(..) | Node::Select(..))
     }
 
-    /// Computes a value into a register.
+    /// Computes a value into a register; what else it takes is free again behind it.
     pub(super) fn into(&mut self, v: V, to: Reg) {
+        let (scratch, held, temps) = (self.scratch, self.held, self.temps());
+        self.compute(v, to);
+        (self.scratch, self.held) = (scratch, held);
+        self.keep_temps(temps);
+    }
+
+    fn compute(&mut self, v: V, to: Reg) {
         match self.node(v) {
             Node::Imm(0) => self.asm.alu(Alu::Xor, D, to, Rm::Reg(to)),
             Node::Imm(x) => self.asm.mov_imm(to, x),
@@ -246,7 +315,10 @@ impl<G: Guest> Emit<'_, G> {
     fn source(&mut self, v: V, to: Reg) -> Reg {
         match self.node(v) {
             Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
-            Node::Host(host) => host,
+            Node::Host(host) => {
+                self.hold(host);
+                host
+            }
             _ => {
                 self.into(v, to);
                 to
@@ -303,15 +375,15 @@ impl<G: Guest> Emit<'_, G> {
         let (a, b) = if self.imm_of(a).is_some() { (b, a) } else { (a, b) };
         match self.imm_of(b) {
             Some(0xff) => {
-                let from = self.operand_rm(a);
+                let from = self.in_place(a, to);
                 form::MOVZX_GV_EB.rm(&mut self.asm, D, to, from);
             }
             Some(0xffff) => {
-                let from = self.operand_rm(a);
+                let from = self.in_place(a, to);
                 form::MOVZX_GV_EW.rm(&mut self.asm, D, to, from);
             }
             Some(0xffff_ffff) => {
-                let from = self.operand_rm(a);
+                let from = self.in_place(a, to);
                 form::MOV_GV_EV.rm(&mut self.asm, D, to, from);
             }
             // The upper half comes out zero: 32 bits are enough.
@@ -324,7 +396,7 @@ impl<G: Guest> Emit<'_, G> {
                     if let Node::Un(Un::Not, Width::W64, inverted) = self.node(x) {
                         let inverted = self.operand(inverted);
                         let other = self.operand(y);
-                        form::ANDN_GY_BY_EY.vrm(&mut self.asm, Q, to, inverted, Rm::Reg(other));
+                        form::ANDN_GY_BY_EY.vrm(&mut self.asm, size(w), to, inverted, Rm::Reg(other));
                         return;
                     }
                 }
@@ -337,7 +409,7 @@ impl<G: Guest> Emit<'_, G> {
         let (a, b) = if self.imm_of(a).is_some() { (b, a) } else { (a, b) };
         let s = size(w);
         if let Some(x) = self.imm_of(b).and_then(|x| small(x, s)) {
-            let from = self.operand_rm(a);
+            let from = self.in_place(a, to);
             form::IMUL_GV_EV_IZ.rmi(&mut self.asm, s, to, from, i64::from(x));
             return;
         }
@@ -355,7 +427,7 @@ impl<G: Guest> Emit<'_, G> {
                 _ => None,
             };
             if let Some(by) = rotate {
-                let from = self.operand_rm(a);
+                let from = self.in_place(a, to);
                 form::RORX_GY_EY_IB.rmi(&mut self.asm, s, to, from, by);
                 return;
             }
@@ -377,9 +449,22 @@ impl<G: Guest> Emit<'_, G> {
             Bin::Shr => form::SHRX_GY_EY_BY,
             _ => form::SARX_GY_EY_BY,
         };
-        let from = self.operand_rm(a);
-        let by = self.operand(b);
-        form.vrm(&mut self.asm, s, to, by, from);
+        if self.is_leaf(a) {
+            let from = self.operand_rm(a);
+            let by = self.operand(b);
+            form.vrm(&mut self.asm, s, to, by, from);
+        } else {
+            let by = if self.reads(b, to) {
+                let by = self.scratch();
+                self.into(b, by);
+                self.into(a, to);
+                by
+            } else {
+                self.into(a, to);
+                self.operand(b)
+            };
+            form.vrm(&mut self.asm, s, to, by, Rm::Reg(to));
+        }
     }
 
     fn un_into(&mut self, op: Un, w: Width, a: V, to: Reg) {
@@ -406,12 +491,12 @@ impl<G: Guest> Emit<'_, G> {
                     form::MOVSXD_GV_EZ.rm(&mut self.asm, s, to, Rm::Reg(to));
                 }
                 _ => {
-                    let from = self.operand_rm(a);
+                    let from = self.in_place(a, to);
                     form::MOVSXD_GV_EZ.rm(&mut self.asm, s, to, from);
                 }
             },
             _ => {
-                let from = self.operand_rm(a);
+                let from = self.in_place(a, to);
                 let (form, s) = match op {
                     Un::Clz => (form::LZCNT_GV_EV, s),
                     Un::Ctz => (form::TZCNT_GV_EV, s),
@@ -493,8 +578,14 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     fn select_into(&mut self, c: V, a: V, b: V, to: Reg) {
-        let (x, y) = (self.operand(a), self.operand(b));
+        // What has to be computed comes before the comparison: behind it there are only moves.
+        let [x, y] = [a, b].map(|v| (!self.is_leaf(v)).then(|| self.operand(v)));
+        let (scratch, held) = (self.scratch, self.held);
         let code = self.truth(c);
+        (self.scratch, self.held) = (scratch, held);
+        self.hold(to);
+        let x = x.unwrap_or_else(|| self.move_only(a));
+        let y = y.unwrap_or_else(|| self.move_only(b));
         if to == x {
             self.asm.cmov(code ^ 1, to, y);
         } else {
@@ -502,6 +593,18 @@ impl<G: Guest> Emit<'_, G> {
                 self.asm.mov(Q, to, y);
             }
             self.asm.cmov(code, to, x);
+        }
+    }
+
+    /// A register that holds a leaf, without touching the host's flags.
+    fn move_only(&mut self, v: V) -> Reg {
+        match self.node(v) {
+            Node::Imm(x) => {
+                let to = self.scratch();
+                self.asm.mov_imm(to, x);
+                to
+            }
+            _ => self.operand(v),
         }
     }
 

@@ -11,6 +11,8 @@ use crate::guest::Guest;
 impl<G: Guest> Emit<'_, G> {
     pub(super) fn binary_now(&mut self, op: Bin, w: Width, a: V, b: V) -> V {
         let wide = matches!(w, Width::W32 | Width::W64);
+        self.simplify(a);
+        self.simplify(b);
         match op {
             Bin::MulHighS | Bin::MulHighU if w == Width::W64 => self.mul_high(op, a, b),
             Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU if wide => self.divide(op, w, a, b),

@@ -244,10 +244,15 @@ pub(in super::super) fn cmpxchg<B: Builder<X86_64>>(b: &mut B, at: At, insn: &In
             b.set(RAX, new_rax);
         }
         Place::Register(to) => {
-            let new = b.select(equal, y, found);
-            let new = b.share(new);
+            let y = b.share(y);
             b.set(RAX, new_rax);
-            set(b, to, new);
+            // Untouched if they differed: not even a 32-bit register is zero-extended.
+            if let Operand::Gpr(r, _) | Operand::High(r) = to {
+                let whole = b.get(r);
+                let merged = merge(b, to, y);
+                let new = b.select(equal, merged, whole);
+                b.set(r, new);
+            }
         }
     }
     b.flags(FlagOp::Sub, w, old, found, difference);

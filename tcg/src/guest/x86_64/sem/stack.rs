@@ -75,29 +75,45 @@ pub(in super::super) fn leave<B: Builder<X86_64>>(b: &mut B, _: At, insn: &Insn)
     Ok(Flow::Next)
 }
 
-/// ENTER: the frame pointers of the enclosing `level` procedures are copied `[SDM-1 §6.6]`.
+/// ENTER. With a nesting level the frame pointers of the enclosing procedures are copied: rare
+/// enough for a helper `[SDM-1 §6.6]`.
 pub(in super::super) fn enter<B: Builder<X86_64>>(b: &mut B, _: At, insn: &Insn) -> R<B> {
     let w = operand::size(insn.width);
     let size = insn.imm as u64 & 0xffff;
     let level = insn.value(Operand::Imm2) as u64 & 31;
+    if level > 0 {
+        let (size, level, bytes) = (b.imm(size), b.imm(level), b.imm(bytes(w)));
+        b.call(&ENTER_NESTED, &[size, level, bytes])?;
+        return Ok(Flow::Next);
+    }
     let (sp, old) = (b.get(RSP), b.get(RBP));
     let frame = with(b, Bin::Add, sp, bytes(w).wrapping_neg());
     let frame = b.share(frame);
     b.store(frame, old, access(w))?;
-    for n in 1..level {
-        let from = with(b, Bin::Add, old, (n * bytes(w)).wrapping_neg());
-        let pointer = b.load(from, access(w))?;
-        let to = with(b, Bin::Add, frame, (n * bytes(w)).wrapping_neg());
-        b.store(to, pointer, access(w))?;
-    }
-    if level > 0 {
-        let to = with(b, Bin::Add, frame, (level * bytes(w)).wrapping_neg());
-        b.store(to, frame, access(w))?;
-    }
-    let end = with(b, Bin::Add, frame, (level * bytes(w) + size).wrapping_neg());
+    let end = with(b, Bin::Sub, frame, size);
     b.set(RSP, end);
     set(b, Operand::Gpr(RBP, insn.width), frame);
     Ok(Flow::Next)
+}
+
+static ENTER_NESTED: Helper<X86_64> =
+    Helper { name: "enter", touches: Touches::Registers, run: enter_nested };
+
+fn enter_nested(core: &mut Core<X86_64>, [size, level, bytes]: [u64; 3]) -> Result<u64, Exception> {
+    let log = bytes.trailing_zeros() as u8;
+    let (rsp, rbp) = (usize::from(RSP), usize::from(RBP));
+    let old = core.state.gpr[rbp];
+    let frame = core.state.gpr[rsp].wrapping_sub(bytes);
+    core.store(frame, old, log)?;
+    for n in 1..level {
+        let pointer = core.load(old.wrapping_sub(n * bytes), log)?;
+        core.store(frame.wrapping_sub(n * bytes), pointer, log)?;
+    }
+    core.store(frame.wrapping_sub(level * bytes), frame, log)?;
+    core.state.gpr[rsp] = frame.wrapping_sub(level * bytes + size);
+    let mask = u64::MAX >> (64 - 8 * bytes);
+    core.state.gpr[rbp] = old & !mask | frame & mask;
+    Ok(0)
 }
 
 static RFLAGS: Helper<X86_64> =

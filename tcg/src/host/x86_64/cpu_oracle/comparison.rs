@@ -19,6 +19,47 @@ use crate::{Stop, testing};
 /// Instructions tried per row.
 const CASES: usize = 400;
 
+/// The rows that are not tried.
+const LEFT_OUT: &str = "
+    mov AL,Ob
+    mov rAX,Ov
+    mov Ob,AL
+    mov Ov,rAX
+    popf
+    popfq
+    ins Yb,DX
+    ins Yz,DX
+    outs DX,Xb
+    outs DX,Xz
+    call Jz
+    jmp Jz
+    jmp Jb
+    ret Iw
+    ret
+    call Ev
+    jmp Ev
+    int3
+    int Ib
+    int1
+    cli
+    sti
+    hlt
+    rdfsbase Ry
+    rdgsbase Ry
+    wrfsbase Ry
+    wrgsbase Ry
+    syscall
+    prefetch Mb
+    prefetchw Mb
+    prefetchwt1 Mb
+    prefetchw Mb
+    prefetch Mb
+    prefetch Mb
+    prefetch Mb
+    prefetch Mb
+    nop Ev,Gv
+";
+
 struct Rng(u64);
 
 impl Rng {
@@ -147,7 +188,7 @@ fn runs_on_host(insn: &Insn) -> bool {
         Op::Hlt | Op::Cli | Op::Sti | Op::Int | Op::Int1 | Op::Int3 | Op::Syscall => false,
         Op::Popf | Op::Popfq | Op::Wrfsbase | Op::Wrgsbase | Op::Rdfsbase | Op::Rdgsbase => false,
         // They go where nothing waits for them.
-        Op::Jmp | Op::Call | Op::Ret => false,
+        Op::Jmp | Op::Call | Op::Ret | Op::Ins | Op::Outs => false,
         // Undefined.
         Op::Bswap => insn.width != isa::Width::W,
         _ => {
@@ -208,7 +249,7 @@ fn aim(insn: &Insn, registers: &mut Registers, window: u64, rng: &mut Rng) -> bo
         (Some(base), Some((index, scale))) if base != index => {
             let moved = registers.gpr[usize::from(index)] << scale;
             registers.gpr[usize::from(base)] = target.wrapping_sub(disp).wrapping_sub(moved);
-            base != 4 || registers.gpr[4] & 7 == 0
+            true
         }
         _ => false,
     }
@@ -229,7 +270,10 @@ fn registers(insn: &Insn, window: u64, rng: &mut Rng) -> Option<Registers> {
         registers.gpr[3] = registers.gpr[0];
         registers.gpr[9] = registers.gpr[0];
     }
-    aim(insn, &mut registers, window, rng).then_some(registers)
+    let aimed = aim(insn, &mut registers, window, rng);
+    // The stack has room on both sides, wherever the operand lies.
+    let stack = registers.gpr[4].wrapping_sub(window);
+    (aimed && (0x400..WINDOW as u64 - 0x400).contains(&stack)).then_some(registers)
 }
 
 /// The count of a shift.
@@ -256,13 +300,24 @@ fn case(row: u16, window: u64, rng: &mut Rng) -> Option<Case> {
     let len = usize::from(decoded.len);
     bytes.truncate(len);
     let insn = decoded.insn;
-    if !runs_on_host(&insn) {
+    // PREFETCHW of a register does nothing on Intel's processors, and is undefined on AMD's.
+    let prefetch = bytes.windows(2).any(|pair| pair == [0x0f, 0x0d]);
+    if !runs_on_host(&insn) || prefetch {
         return None;
     }
     if insn.operands[0] == Operand::Rel {
+        // AMD's processors truncate the target after 66, Intel's and the guest do not; what a
+        // repeat prefix does is not defined.
+        if bytes[..len - 1].iter().any(|byte| matches!(byte, 0x66 | 0xf2 | 0xf3)) {
+            return None;
+        }
         let wide = insn.row().codes[0].kind == isa::Kind::Z;
         let at = len - if wide { 4 } else { 1 };
         bytes[at..].copy_from_slice(&TAKEN.to_le_bytes()[..len - at]);
+    }
+    if insn.op() == Op::Enter {
+        // Processors want the end of the frame to be writable.
+        bytes[len - 2] &= 1;
     }
     let insn = isa::decode(&bytes).ok()?.insn;
     let start = registers(&insn, window, rng)?;
@@ -302,9 +357,9 @@ fn every_integer_row_does_what_the_host_does() {
             untried.push(ROWS[usize::from(row)].text);
         }
     }
-    let expected = ["test"];
-    println!("{untried:?}");
-    let _ = expected;
+    // Those that `runs_on_host` and `case` leave to tests of their own, or that do nothing.
+    let expected: Vec<&str> = LEFT_OUT.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    assert_eq!(untried, expected);
 }
 
 /// Runs a case everywhere; false if it faults.
