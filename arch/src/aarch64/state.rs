@@ -56,8 +56,6 @@ crate::cpu_state! {
         exclusive_addr: u64 = Internal;
         /// What it read there: a store exclusive compares by value.
         exclusive_value: u64 = Internal;
-        /// Log2 of the bytes that it read.
-        exclusive_size: u64 = Internal;
     }
 }
 

@@ -10,6 +10,7 @@ use arch::state::Arch;
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
 use crate::vcpu::Core;
 
+pub mod aarch64;
 pub mod riscv64;
 pub mod x86_64;
 
