@@ -11,7 +11,7 @@ use crate::cache::jumps::Jumps;
 use crate::guest::Guest;
 use crate::machine::Machine;
 use crate::mmu::ram::{self, Place, Slots};
-use crate::mmu::tlb::Tlb;
+use crate::mmu::tlb::{Fetches, Tlb};
 
 /// Reasons to leave translated code, in [`Signals::request`].
 pub mod request {
@@ -173,6 +173,7 @@ pub struct Core<G: Guest> {
     pub(crate) fetch_space: (u64, u32),
     /// [`Guest::owner`].
     owner: u64,
+    pub(crate) fetches: Fetches,
     /// Shared spaces with something of the present owner alone.
     private: Vec<u64>,
     /// Jump tables by fetch space and mode.
@@ -219,6 +220,7 @@ impl<G: Guest> Core<G> {
             data_space: u64::MAX,
             fetch_space: (u64::MAX, 0),
             owner: 0,
+            fetches: Fetches::default(),
             private: Vec::new(),
             jumps: Vec::new(),
             table: 0,
@@ -254,11 +256,14 @@ impl<G: Guest> Core<G> {
             self.table = match self.jumps.iter().position(|t| t.0 == fetch) {
                 Some(at) => at,
                 None => {
-                    // The oldest makes room: tables are in the order of their making.
-                    if self.jumps.len() >= JUMP_TABLES {
-                        self.jumps.remove(0);
-                    }
-                    self.jumps.push((fetch, Jumps::new(self.machine.cache.miss_code())));
+                    let mut table = if self.jumps.len() < JUMP_TABLES {
+                        Jumps::new(self.machine.cache.miss_code())
+                    } else {
+                        // The oldest makes room: tables are in the order of their making.
+                        self.jumps.remove(0).1
+                    };
+                    table.clear();
+                    self.jumps.push((fetch, table));
                     self.jumps.len() - 1
                 }
             };
@@ -270,6 +275,7 @@ impl<G: Guest> Core<G> {
     /// new one uses too.
     fn change_owner(&mut self, owner: u64) {
         self.owner = owner;
+        self.fetches.clear();
         let private = std::mem::take(&mut self.private);
         if !private.is_empty() {
             self.tlb.flush(|space| private.contains(&space));
@@ -326,6 +332,7 @@ impl<G: Guest> Core<G> {
 
     /// Forgets the translations of the spaces for which `which` holds, of data and code.
     pub fn flush_spaces(&mut self, which: impl Fn(u64) -> bool) {
+        self.fetches.clear();
         for ((space, _), table) in &mut self.jumps {
             if which(*space) {
                 table.clear();
@@ -339,6 +346,7 @@ impl<G: Guest> Core<G> {
     /// Forgets the translation of one page, in all spaces.
     pub fn flush_page(&mut self, va: u64) {
         if self.tlb.flush_page(va) {
+            self.fetches.forget_page(va);
             for (_, table) in &mut self.jumps {
                 table.forget_page(va);
             }

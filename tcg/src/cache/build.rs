@@ -22,17 +22,29 @@ impl<G: Guest> Core<G> {
         Ok(block)
     }
 
+    /// Translates the address of an instruction.
+    fn fetch_address(&mut self, va: u64) -> Result<u64, G::Exception> {
+        let space = self.fetch_space.0;
+        if let Some(gpa) = self.fetches.find(va, space) {
+            return Ok(gpa);
+        }
+        let mapping = G::translate(self, va, Access::Fetch)?;
+        self.note_mapping(space, mapping.global);
+        self.tlb.note_large(va, u32::from(mapping.page_bits));
+        if mapping.cacheable {
+            self.fetches.enter(va, space, mapping.gpa);
+        }
+        Ok(mapping.gpa)
+    }
+
     fn find_or_build(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
-        let mapping = G::translate(self, pc, Access::Fetch)?;
-        self.note_mapping(self.fetch_space.0, mapping.global);
-        let gpa = mapping.gpa;
+        let gpa = self.fetch_address(pc)?;
         let key = Key { gpa, pc, mode: self.fetch_space.1 };
         if let Some(block) = self.machine.cache.find(&key) {
             // Its second page is mapped by this space too, or the fetch faults.
             if block.last_page() != block.first_page() {
-                let second = G::translate(self, (pc | PAGE_MASK).wrapping_add(1), Access::Fetch)?;
-                self.note_mapping(self.fetch_space.0, second.global);
-                if block.second_page != Some(second.gpa >> super::PAGE_BITS) {
+                let second = self.fetch_address((pc | PAGE_MASK).wrapping_add(1))?;
+                if block.second_page != Some(second >> super::PAGE_BITS) {
                     return self.build(key);
                 }
             }
@@ -63,9 +75,7 @@ impl<G: Guest> Core<G> {
                 Decoded::Short if offset == 0 && second_page.is_none() => {
                     // The instruction runs into the next page, which may not be there.
                     let va = pc.wrapping_add(bytes.len() as u64);
-                    let mapping = G::translate(self, va, Access::Fetch)?;
-                    self.note_mapping(self.fetch_space.0, mapping.global);
-                    let gpa = mapping.gpa;
+                    let gpa = self.fetch_address(va)?;
                     second_page = Some(gpa >> super::PAGE_BITS);
                     let old = bytes.len();
                     self.code_bytes(gpa, va, &mut bytes)?;

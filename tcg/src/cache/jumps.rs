@@ -9,8 +9,8 @@ use super::Block;
 use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
 
-/// Log2 of the entries per table.
-pub(crate) const JUMP_BITS: u32 = 12;
+/// Log2 of the entries per table: a kernel that forks and executes uses some ten thousand blocks.
+pub(crate) const JUMP_BITS: u32 = 14;
 const ENTRIES: usize = 1 << JUMP_BITS;
 /// Words of the set of pages.
 const PAGE_WORDS: usize = 64;

@@ -77,7 +77,7 @@ pub enum Touches {
 }
 
 /// The function of a helper: up to three arguments, a result or an exception.
-pub type HelperFn<G> = fn(&mut Core<G>, [u64; 3]) -> Result<u64, <G as Guest>::Exception>;
+pub type Routine<G> = fn(&mut Core<G>, [u64; 3]) -> Result<u64, <G as Guest>::Exception>;
 
 /// Plain Rust that an instruction calls.
 pub struct Helper<G: Guest> {
@@ -86,7 +86,7 @@ pub struct Helper<G: Guest> {
     /// What it may touch.
     pub touches: Touches,
     /// What it does.
-    pub run: HelperFn<G>,
+    pub run: Routine<G>,
 }
 
 /// What decoding gave.

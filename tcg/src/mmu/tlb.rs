@@ -160,6 +160,47 @@ impl Tlb {
     }
 }
 
+/// Translations of instruction fetches, for the search of code: the page, its space, and its
+/// guest-physical page.
+pub(crate) struct Fetches {
+    entries: [Option<(u64, u64, u64)>; FETCHES],
+}
+
+const FETCHES: usize = 64;
+
+impl Default for Fetches {
+    fn default() -> Self {
+        Self { entries: [None; FETCHES] }
+    }
+}
+
+impl Fetches {
+    fn at(va: u64) -> usize {
+        (va >> PAGE_BITS) as usize % FETCHES
+    }
+
+    /// The guest-physical address of `va` in a space.
+    pub(crate) fn find(&self, va: u64, space: u64) -> Option<u64> {
+        let (page, of, gpa) = self.entries[Self::at(va)]?;
+        (page == va & !PAGE_MASK && of == space).then_some(gpa | va & PAGE_MASK)
+    }
+
+    /// Enters a translation.
+    pub(crate) fn enter(&mut self, va: u64, space: u64, gpa: u64) {
+        self.entries[Self::at(va)] = Some((va & !PAGE_MASK, space, gpa & !PAGE_MASK));
+    }
+
+    /// Forgets one page, in all spaces.
+    pub(crate) fn forget_page(&mut self, va: u64) {
+        self.entries[Self::at(va)] = None;
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.entries = [None; FETCHES];
+    }
+}
+
 const _: () = assert!(PAGE_SIZE == 4096 && size_of::<Entry>() == 16);
 
 #[cfg(test)]

@@ -67,6 +67,9 @@ impl<G: Guest> Emit<'_, G> {
         if let (Node::Imm(x), Node::Imm(y)) = (self.node(a), self.node(b)) {
             return self.push(Node::Imm(ops::bin(op, w, x, y)));
         }
+        if let (Node::Imm(0), Bin::Add | Bin::Or | Bin::Xor, Width::W64) = (self.node(a), op, w) {
+            return b;
+        }
         if let Node::Imm(y) = self.node(b) {
             let neutral = y & w.mask() == 0
                 && matches!(op, Bin::Add | Bin::Sub | Bin::Or | Bin::Xor | Bin::Shl | Bin::Shr);
@@ -135,9 +138,7 @@ impl<G: Guest> Emit<'_, G> {
     fn weight(&self, v: V) -> u32 {
         match self.node(v) {
             Node::Un(_, _, a) => self.weight(a),
-            Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => {
-                self.weight(a).max(self.weight(b) + 1)
-            }
+            Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => self.weight(a).max(self.weight(b) + 1),
             Node::Select(c, a, b) => self.select_weight(c, a, b),
             Node::Imm(x) if i32::try_from(x as i64).is_ok() => 0,
             _ => 1,
@@ -396,7 +397,13 @@ impl<G: Guest> Emit<'_, G> {
                     if let Node::Un(Un::Not, Width::W64, inverted) = self.node(x) {
                         let inverted = self.operand(inverted);
                         let other = self.operand(y);
-                        form::ANDN_GY_BY_EY.vrm(&mut self.asm, size(w), to, inverted, Rm::Reg(other));
+                        form::ANDN_GY_BY_EY.vrm(
+                            &mut self.asm,
+                            size(w),
+                            to,
+                            inverted,
+                            Rm::Reg(other),
+                        );
                         return;
                     }
                 }
