@@ -224,14 +224,14 @@ fn aim(insn: &Insn, registers: &mut Registers, window: u64, rng: &mut Rng) -> bo
         return true;
     }
     // A bit number in a register moves the address.
-    if matches!(insn.op(), Op::Bt | Op::Bts | Op::Btr | Op::Btc) {
-        if let Operand::Gpr(r, _) = insn.operands[1] {
-            let uses = [insn.mem.base, insn.mem.index.map(|i| i.0)];
-            if uses.contains(&Some(r)) || r == 4 {
-                return false;
-            }
-            registers.gpr[usize::from(r)] = near().wrapping_sub(middle);
+    if matches!(insn.op(), Op::Bt | Op::Bts | Op::Btr | Op::Btc)
+        && let Operand::Gpr(r, _) = insn.operands[1]
+    {
+        let uses = [insn.mem.base, insn.mem.index.map(|i| i.0)];
+        if uses.contains(&Some(r)) || r == 4 {
+            return false;
         }
+        registers.gpr[usize::from(r)] = near().wrapping_sub(middle);
     }
     let target = if insn.lock || insn.op() == Op::Xchg { near() & !7 } else { near() };
     let disp = insn.mem.disp as u64;
@@ -257,8 +257,8 @@ fn aim(insn: &Insn, registers: &mut Registers, window: u64, rng: &mut Rng) -> bo
 
 /// Registers that suit the instruction; `None` if it cannot be run.
 fn registers(insn: &Insn, window: u64, rng: &mut Rng) -> Option<Registers> {
-    let mut registers = Registers::default();
-    registers.gpr = std::array::from_fn(|_| rng.value());
+    let gpr = std::array::from_fn(|_| rng.value());
+    let mut registers = Registers { gpr, ..Registers::default() };
     let flags = rng.next() & (ARITHMETIC | if insn.row().string() { DF } else { 0 });
     registers.rflags = flags | IF | RFLAGS_FIXED;
     if matches!(insn.op(), Op::Div | Op::Idiv) && rng.below(4) != 0 {
