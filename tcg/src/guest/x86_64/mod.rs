@@ -8,8 +8,6 @@
 mod exception;
 mod lower;
 mod sem;
-#[cfg(test)]
-mod tests;
 
 use std::mem::offset_of;
 
