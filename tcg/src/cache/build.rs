@@ -107,7 +107,7 @@ impl<G: Guest> Core<G> {
         let before = place.pages.add(place.offset, CODE);
         if before & WRITERS != 0 {
             place.pages.remove(place.offset, WRITERS);
-            let host_page = place.hva.addr() & !PAGE_MASK;
+            let host_page = place.hva.page().addr();
             self.tlb.protect(host_page);
             self.machine.clone().broadcast(self, Work::Protect(host_page));
         }

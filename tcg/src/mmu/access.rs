@@ -21,8 +21,8 @@ impl<G: Guest> Core<G> {
     /// Loads `1 << size` bytes from a guest virtual address, zero-extended.
     pub fn load(&mut self, va: u64, size: u8) -> Result<u64, G::Exception> {
         let bytes = 1u64 << size;
-        if let Some(addend) = self.tlb.lookup(false, self.hot.key, va, bytes) {
-            return Ok(super::host::load_raw(va.wrapping_add(addend), size));
+        if let Some(hva) = self.tlb.lookup(false, self.hot.key, va, bytes) {
+            return Ok(hva.load(size));
         }
         if crosses(va, bytes) {
             return self.load_crossing(va, bytes);
@@ -52,8 +52,8 @@ impl<G: Guest> Core<G> {
     /// Stores the low `1 << size` bytes of `v` to a guest virtual address.
     pub fn store(&mut self, va: u64, v: u64, size: u8) -> Result<(), G::Exception> {
         let bytes = 1u64 << size;
-        if let Some(addend) = self.tlb.lookup(true, self.hot.key, va, bytes) {
-            super::host::store_raw(va.wrapping_add(addend), v, size);
+        if let Some(hva) = self.tlb.lookup(true, self.hot.key, va, bytes) {
+            hva.store(v, size);
             return Ok(());
         }
         if crosses(va, bytes) {
@@ -123,14 +123,13 @@ impl<G: Guest> Core<G> {
             return Ok(Target::Bus { gpa: m.gpa });
         }
         if m.cacheable {
-            let host_page = place.hva.addr() & !PAGE_MASK;
             self.tlb.note_large(va, u32::from(m.page_bits));
             self.note_mapping(self.data_space, m.global);
             if m.readable {
-                self.tlb.enter(false, self.hot.key, va, host_page);
+                self.tlb.enter(false, self.hot.key, va, place.hva);
             }
             if access == Access::Store && m.writable && place.pages.grant_store(place.offset) {
-                self.tlb.enter(true, self.hot.key, va, host_page);
+                self.tlb.enter(true, self.hot.key, va, place.hva);
             }
         }
         Ok(Target::Ram { gpa: m.gpa, place })

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::*};
 
+use super::{PAGE_MASK, PAGE_SIZE};
 use crate::builder::Rmw;
 
 /// Memory mapped into this process for a guest.
@@ -36,6 +37,12 @@ impl Hva {
     /// The host address, for the addend of a TLB entry.
     pub(crate) fn addr(self) -> u64 {
         self.addr as u64
+    }
+
+    /// The start of its page: mappings consist of whole pages.
+    pub(crate) fn page(self) -> Hva {
+        let into = self.addr & PAGE_MASK as usize;
+        Hva { addr: self.addr - into, room: self.room + into }
     }
 
     /// This place, `by` bytes further; `None` if that leaves the mapping.
@@ -144,15 +151,55 @@ impl Hva {
     }
 }
 
-/// Loads from a host address that a TLB entry gave: the entry was made from an [`Hva`], its page
-/// stays mapped as long as the entry is there, and its tag was compared on the last byte.
-pub(crate) fn load_raw(addr: u64, size: u8) -> u64 {
-    Hva { addr: addr as usize, room: 1 << size }.load(size)
+/// One translation of a page, in a table that translated code reads: a tag to compare, and what
+/// takes a guest virtual address to the host address. Made only from a place in guest memory, of
+/// which the whole page is mapped; slots of memory are never removed while a machine lives.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct Entry {
+    tag: u64,
+    addend: u64,
 }
 
-/// Stores to a host address that a TLB entry gave; see [`load_raw`].
-pub(crate) fn store_raw(addr: u64, v: u64, size: u8) {
-    Hva { addr: addr as usize, room: 1 << size }.store(v, size);
+impl Entry {
+    /// Offset of the tag, for translated code.
+    pub(crate) const TAG: usize = std::mem::offset_of!(Entry, tag);
+    /// Offset of the addend, for translated code.
+    pub(crate) const ADDEND: usize = std::mem::offset_of!(Entry, addend);
+    /// A translation of nothing: no access has its tag.
+    pub(crate) const NONE: Entry = Entry { tag: u64::MAX, addend: 0 };
+
+    /// The page of guest address `va` is that of `host`; `key` is or-ed into its tag. Nothing if
+    /// less than a page is mapped there.
+    pub(crate) fn new(va: u64, key: u64, host: Hva) -> Entry {
+        let page = host.page();
+        let va = va & !PAGE_MASK;
+        if (page.room as u64) < PAGE_SIZE {
+            return Entry::NONE;
+        }
+        Entry { tag: va | key, addend: page.addr().wrapping_sub(va) }
+    }
+
+    /// The guest page, whatever the space.
+    pub(crate) fn guest_page(&self) -> u64 {
+        self.tag & !PAGE_MASK
+    }
+
+    /// The host address of the page; `None` for the entry of nothing.
+    pub(crate) fn host_page(&self) -> Option<u64> {
+        (self.tag != u64::MAX).then(|| self.guest_page().wrapping_add(self.addend))
+    }
+
+    /// The place of an access of `bytes` bytes at `va`, if this is the entry for it and the
+    /// access stays in the page.
+    pub(crate) fn hit(&self, key: u64, va: u64, bytes: u64) -> Option<Hva> {
+        let last = va.wrapping_add(bytes - 1) & !PAGE_MASK;
+        if self.tag != last | key || va & !PAGE_MASK != last {
+            return None;
+        }
+        let room = PAGE_SIZE - (va & PAGE_MASK);
+        Some(Hva { addr: va.wrapping_add(self.addend) as usize, room: room as usize })
+    }
 }
 
 #[derive(Clone, Copy)]

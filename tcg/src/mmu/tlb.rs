@@ -6,30 +6,18 @@
 //! they come into use, so a context switch changes the key and flushes nothing, and flushing a
 //! space is forgetting its key.
 
+use super::host::{Entry, Hva};
 use super::{PAGE_BITS, PAGE_MASK, PAGE_SIZE};
 
 /// Log2 of the entries per table.
 pub const TLB_BITS: u32 = 12;
 const ENTRIES: usize = 1 << TLB_BITS;
-/// A tag that no access has: its key is never handed out.
-const EMPTY: u64 = u64::MAX;
+/// Keys are smaller: the tag of the empty entry has this one.
 const KEYS: u64 = PAGE_MASK;
 /// Spaces remembered at a time; more are rare, and cost misses only.
 const SPACES: usize = 64;
 /// Ranges of large pages told apart.
 const LARGE_RANGES: usize = 16;
-
-/// One translation.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-pub struct Entry {
-    /// Guest page address, or-ed with the key of its space.
-    pub tag: u64,
-    /// Host address minus guest address.
-    pub addend: u64,
-}
-
-const NONE: Entry = Entry { tag: EMPTY, addend: 0 };
 
 /// The tables of one vCPU.
 #[repr(C)]
@@ -52,7 +40,7 @@ pub const fn index(va: u64) -> usize {
 impl Tlb {
     /// Empty tables.
     pub(crate) fn new() -> Self {
-        let (load, store) = ([NONE; ENTRIES], [NONE; ENTRIES]);
+        let (load, store) = ([Entry::NONE; ENTRIES], [Entry::NONE; ENTRIES]);
         Self { load, store, spaces: Vec::new(), next_key: 1, large: Vec::new() }
     }
 
@@ -66,8 +54,8 @@ impl Tlb {
             return self.spaces[at].1;
         }
         if self.next_key == KEYS {
-            self.load.fill(NONE);
-            self.store.fill(NONE);
+            self.load.fill(Entry::NONE);
+            self.store.fill(Entry::NONE);
             self.spaces.clear();
             self.next_key = 1;
         }
@@ -101,8 +89,8 @@ impl Tlb {
         let page = va & !PAGE_MASK;
         for table in [&mut self.load, &mut self.store] {
             let entry = &mut table[index(va)];
-            if entry.tag & !PAGE_MASK == page {
-                *entry = NONE;
+            if entry.guest_page() == page {
+                *entry = Entry::NONE;
             }
         }
     }
@@ -132,31 +120,25 @@ impl Tlb {
         }
     }
 
-    /// Enters a translation: `host` is the host address of `va`'s page.
-    pub(crate) fn enter(&mut self, store: bool, key: u64, va: u64, host_page: u64) {
-        let page = va & !PAGE_MASK;
-        let entry = Entry { tag: page | key, addend: host_page.wrapping_sub(page) };
+    /// Enters a translation: `host` is where `va` is.
+    pub(crate) fn enter(&mut self, store: bool, key: u64, va: u64, host: Hva) {
         let table = if store { &mut self.store } else { &mut self.load };
-        table[index(va)] = entry;
+        table[index(va)] = Entry::new(va, key, host);
     }
 
     /// Takes away the right to store without the slow path from the host page at `host_page`.
     pub(crate) fn protect(&mut self, host_page: u64) {
         for entry in &mut self.store {
-            if entry.tag != EMPTY
-                && (entry.tag & !PAGE_MASK).wrapping_add(entry.addend) == host_page
-            {
-                *entry = NONE;
+            if entry.host_page() == Some(host_page) {
+                *entry = Entry::NONE;
             }
         }
     }
 
-    /// The addend for an access of `bytes` bytes that stays in one page.
-    pub(crate) fn lookup(&self, store: bool, key: u64, va: u64, bytes: u64) -> Option<u64> {
+    /// The place of an access of `bytes` bytes that stays in one page.
+    pub(crate) fn lookup(&self, store: bool, key: u64, va: u64, bytes: u64) -> Option<Hva> {
         let table = if store { &self.store } else { &self.load };
-        let entry = table[index(va)];
-        let last = va.wrapping_add(bytes - 1) & !PAGE_MASK;
-        (entry.tag == last | key).then_some(entry.addend)
+        table[index(va)].hit(key, va, bytes)
     }
 }
 
@@ -205,17 +187,27 @@ const _: () = assert!(PAGE_SIZE == 4096 && size_of::<Entry>() == 16);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::mmu::host::{Anonymous, HostRange};
+
+    fn memory() -> Hva {
+        let memory = HostRange::new(Arc::new(Anonymous::new(8192)));
+        // Kept for ever: places outlive what they were made from.
+        Box::leak(Box::new(memory)).at(0).unwrap()
+    }
 
     #[test]
     fn spaces_do_not_see_each_other() {
-        let mut tlb = Box::new(Tlb::new());
+        let (host, mut tlb) = (memory(), Box::new(Tlb::new()));
         let (a, b) = (tlb.key(10), tlb.key(20));
-        tlb.enter(false, a, 0x1234_5678, 0x7000_0000);
-        assert_eq!(tlb.lookup(false, a, 0x1234_5678, 8), Some(0x7000_0000 - 0x1234_5000));
+        tlb.enter(false, a, 0x1234_5678, host.offset(0x678).unwrap());
+        assert_eq!(tlb.lookup(false, a, 0x1234_5670, 8).map(Hva::addr), Some(host.addr() + 0x670));
         assert_eq!(tlb.lookup(false, b, 0x1234_5678, 8), None);
         assert_eq!(tlb.lookup(true, a, 0x1234_5678, 8), None);
         assert_eq!(tlb.lookup(false, a, 0x1234_5ffc, 8), None, "crosses the page");
+        assert_eq!(tlb.lookup(false, a, 0x1234_4ffc, 8), None, "begins in the page before");
         tlb.flush(|space| space == 10);
         let a = tlb.key(10);
         assert_eq!(tlb.lookup(false, a, 0x1234_5678, 8), None);
@@ -223,9 +215,9 @@ mod tests {
 
     #[test]
     fn keys_run_out_without_confusion() {
-        let mut tlb = Box::new(Tlb::new());
+        let (host, mut tlb) = (memory(), Box::new(Tlb::new()));
         let first = tlb.key(0);
-        tlb.enter(true, first, 0x5000, 0x7000_0000);
+        tlb.enter(true, first, 0x5000, host);
         for space in 1..10_000 {
             let key = tlb.key(space);
             assert!(key > 0 && key < KEYS);

@@ -6,7 +6,8 @@ use super::asm::Mem;
 use super::regs::{BIAS, RAX, RBP, Reg};
 use crate::guest::Guest;
 use crate::jit::cell::Cell;
-use crate::mmu::tlb::{Entry, Tlb};
+use crate::mmu::host::Entry;
+use crate::mmu::tlb::Tlb;
 use crate::vcpu::{Core, Hot};
 
 /// A field of the guest's state.
@@ -85,12 +86,12 @@ const fn tlb<G: Guest>(store: bool) -> usize {
 
 /// The tag of the TLB entry whose offset is in rax.
 pub(super) const fn tlb_tag<G: Guest>(store: bool) -> Mem {
-    let disp = (tlb::<G>(store) + offset_of!(Entry, tag)) as i32 - BIAS;
+    let disp = (tlb::<G>(store) + Entry::TAG) as i32 - BIAS;
     Mem::indexed(RBP, RAX, 0, disp)
 }
 
 /// Its addend.
 pub(super) const fn tlb_addend<G: Guest>(store: bool) -> Mem {
-    let disp = (tlb::<G>(store) + offset_of!(Entry, addend)) as i32 - BIAS;
+    let disp = (tlb::<G>(store) + Entry::ADDEND) as i32 - BIAS;
     Mem::indexed(RBP, RAX, 0, disp)
 }

@@ -8,7 +8,8 @@ use super::regs::*;
 use crate::builder::{Bin, Fmt, MemOp, Rmw, Width};
 use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
-use crate::mmu::tlb::{Entry, TLB_BITS};
+use crate::mmu::host::Entry;
+use crate::mmu::tlb::TLB_BITS;
 
 /// A guest virtual address in host terms.
 #[derive(Clone, Copy)]
