@@ -77,7 +77,7 @@ pub trait Vm<A: Arch>: Send + Sync {
     /// The slot overlaps another, or does not consist of whole pages.
     fn map(&self, slot: Slot) -> Result<(), Error>;
     /// The vCPU `index`, in the state `state`. To be called once for each, on the thread that
-    /// will run it. `parked`: it waits until the firmware or another vCPU starts it.
+    /// will run it, and for all of them before the first one runs. `parked`: it waits until the firmware or another vCPU starts it.
     ///
     /// # Errors
     /// There is no such vCPU, or it exists already.

@@ -11,7 +11,7 @@ mod error;
 mod info;
 mod io;
 mod machine;
-mod memory;
+pub mod memory;
 mod vcpu;
 mod worker;
 
@@ -19,4 +19,3 @@ pub use api::MachineSpec;
 pub use error::Error;
 pub use info::{Availability, Info, info};
 pub use machine::{Machine, Outcome};
-pub use memory::MemoryError;

@@ -28,6 +28,8 @@ pub(crate) enum Event {
 struct State {
     event: Option<Event>,
     paused: bool,
+    /// vCPUs of this life that are still to be made.
+    unmade: u32,
     /// vCPU threads that wait in [`Control::checkpoint`].
     waiting: u32,
 }
@@ -55,6 +57,17 @@ impl Control {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A new life begins, with `vcpus` vCPUs.
+    pub(crate) fn begin(&self, vcpus: u32) {
+        self.state().unmade = vcpus;
+    }
+
+    /// For vCPU threads: one more of them is made.
+    pub(crate) fn vcpu_made(&self) {
+        self.state().unmade -= 1;
+        self.changed.notify_all();
+    }
+
     /// Ends this life; if several want that, the first is heard.
     pub(crate) fn post(&self, event: Event) {
         let mut state = self.state();
@@ -67,12 +80,13 @@ impl Control {
         self.link.kick_all();
     }
 
-    /// For vCPU threads, before they run guest code: waits while the machine is paused.
+    /// For vCPU threads, before they run guest code: waits while the machine is paused, and until
+    /// all vCPUs are made, since one may start another as soon as it runs.
     pub(crate) fn checkpoint(&self) -> Next {
         let mut state = self.state();
         state.waiting += 1;
         self.changed.notify_all();
-        while state.paused && state.event.is_none() {
+        while (state.paused || state.unmade > 0) && state.event.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting -= 1;
@@ -111,6 +125,7 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
@@ -128,6 +143,25 @@ mod tests {
         control.wait();
         assert!(matches!(control.take(), Some(Event::Exit(3))));
         assert_eq!(control.checkpoint(), Next::Run);
+    }
+
+    #[test]
+    fn no_vcpu_runs_before_all_are_made() {
+        let control = control();
+        control.begin(2);
+        let theirs = control.clone();
+        let (sender, running) = mpsc::channel();
+        let first = thread::spawn(move || {
+            theirs.vcpu_made();
+            assert_eq!(theirs.checkpoint(), Next::Run);
+            sender.send(()).unwrap();
+        });
+        // It waits in the checkpoint, as in a pause.
+        assert!(control.pause(1) && running.try_recv().is_err());
+        control.resume();
+        control.vcpu_made();
+        first.join().unwrap();
+        assert_eq!(running.recv(), Ok(()));
     }
 
     #[test]

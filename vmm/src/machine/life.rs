@@ -98,6 +98,7 @@ impl<A: Arch> Parts<A> {
         for device in self.io.bus.devices() {
             lock(&device).reset();
         }
+        self.control.begin(vcpus);
         let mut threads = Vec::new();
         if let Err(error) = self.spawn(&vm, booted.vcpus, &mut threads) {
             self.control.post(Event::Error(error));

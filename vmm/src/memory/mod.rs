@@ -24,13 +24,13 @@ use mapping::{Mapping, Region};
 
 /// A wish for memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Want {
+pub struct Want {
     /// Guest-physical address.
-    pub(crate) gpa: u64,
+    pub gpa: u64,
     /// Bytes, a whole number of pages.
-    pub(crate) len: u64,
+    pub len: u64,
     /// Neither the guest nor devices may write it.
-    pub(crate) readonly: bool,
+    pub readonly: bool,
 }
 
 /// Memory cannot be had, or what is to be put there does not fit.
@@ -63,7 +63,7 @@ struct Piece {
 }
 
 /// See the module.
-pub(crate) struct GuestMemory {
+pub struct GuestMemory {
     file: Arc<File>,
     pieces: Vec<Piece>,
     dma: Dma,
@@ -71,7 +71,7 @@ pub(crate) struct GuestMemory {
 
 impl GuestMemory {
     /// Memory as wished for, all zero. `watch` hears of the devices' writes.
-    pub(crate) fn new(wants: &[Want], watch: &Arc<dyn DmaWatch>) -> Result<Self, MemoryError> {
+    pub fn new(wants: &[Want], watch: &Arc<dyn DmaWatch>) -> Result<Self, MemoryError> {
         let total = wants.iter().fold(0u64, |sum, want| sum.saturating_add(want.len));
         let refused = |source| MemoryError::Host { len: total, source };
         let file = Arc::new(mapping::memfd(total).map_err(refused)?);
@@ -89,7 +89,7 @@ impl GuestMemory {
     }
 
     /// What the accelerator maps.
-    pub(crate) fn slots(&self) -> Vec<Slot> {
+    pub fn slots(&self) -> Vec<Slot> {
         let slot = |piece: &Piece| Slot {
             gpa: piece.region.start_addr().0,
             memory: Arc::new(Mapping(piece.region.clone())),
@@ -99,18 +99,18 @@ impl GuestMemory {
     }
 
     /// What devices reach.
-    pub(crate) fn dma(&self) -> Dma {
+    pub fn dma(&self) -> Dma {
         self.dma.clone()
     }
 
     /// Puts `bytes` to `gpa`, read-only memory or not.
-    pub(crate) fn write(&self, gpa: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+    pub fn write(&self, gpa: u64, bytes: &[u8]) -> Result<(), MemoryError> {
         let (piece, at) = self.find(gpa, bytes.len() as u64)?;
         piece.region.write_slice(bytes, at).map_err(|e| MemoryError::Read(e.to_string()))
     }
 
     /// Fills `len` bytes at `gpa` from a file.
-    pub(crate) fn read_from<F: ReadVolatile>(
+    pub fn read_from<F: ReadVolatile>(
         &self,
         gpa: u64,
         len: u64,
@@ -124,7 +124,7 @@ impl GuestMemory {
     }
 
     /// Makes all memory zero, as it was at first. Nothing may use it meanwhile.
-    pub(crate) fn clear(&self) -> Result<(), MemoryError> {
+    pub fn clear(&self) -> Result<(), MemoryError> {
         for piece in &self.pieces {
             let len = piece.region.len();
             mapping::punch(&self.file, piece.offset, len)

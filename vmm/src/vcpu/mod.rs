@@ -40,6 +40,7 @@ pub(crate) fn spawn<A: Arch>(
 }
 
 fn run<A: Arch>(vcpu: &mut dyn Vcpu<A>, control: &Control) -> Result<(), Error> {
+    control.vcpu_made();
     while control.checkpoint() == Next::Run {
         match vcpu.run()? {
             Exit::Kicked => {}
