@@ -41,6 +41,9 @@ fn run(board: &Arc<Board>) -> Vec<(Exit, Hart)> {
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
+/// Counts the rounds.
+const S2: usize = 18;
+
 fn write(offset: u64, bytes: &[u8]) -> Event {
     Event::Write(offset, bytes.to_vec())
 }
@@ -102,7 +105,10 @@ fn the_same_closure_everywhere() {
         }
         assert_eq!(log.len(), expected.len(), "{name}");
         assert!(ended.iter().all(|(exit, _)| *exit == Exit::Kicked), "{name}: {ended:?}");
-        ends.push((name, ended.into_iter().map(|(_, state)| state).collect()));
+        let mut states: Vec<Hart> = ended.into_iter().map(|(_, state)| state).collect();
+        // The second is kicked on its way to the next round, or there already.
+        (states[1].pc, states[1].x[S2]) = (0, 0);
+        ends.push((name, states));
     }
     let (first_name, first) = &ends[0];
     for (name, states) in &ends[1..] {

@@ -1,6 +1,7 @@
 //! Programs for the bare riscv64 board, as words of machine code, and the ELF files around them.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Where programs are loaded: the start of memory.
 const BASE: u64 = 0x8000_0000;
@@ -133,9 +134,11 @@ fn double(file: &mut Vec<u8>, values: &[u64]) {
 pub(crate) struct Temporary(PathBuf);
 
 impl Temporary {
-    /// A file with these contents; `name` is its test's.
+    /// A new file with these contents, whose name ends with `name`.
     pub(crate) fn new(name: &str, contents: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("polyvisor-{}-{name}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(format!("polyvisor-{process}-{number}-{name}"));
         std::fs::write(&path, contents).expect("the folder for temporary files can be written");
         Self(path)
     }
