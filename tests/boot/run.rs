@@ -103,7 +103,7 @@ impl Drop for Folder {
     }
 }
 
-/// [RFC4648 §4]
+/// [RFC-4648 §4]
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

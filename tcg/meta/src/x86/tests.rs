@@ -76,13 +76,13 @@ fn of_two_rows_that_overlap_the_narrower_comes_first() {
 #[test]
 fn rows_with_one_meaning_share_an_arm() {
     let text = format!(
-        "{HEAD}bc bsf Gv,Ev scan(Forward)\nbd bsr Gv,Ev scan(Reverse)\n0b ud2 - no\nb9 ud1 Gv,Ev no"
+        "{HEAD}bc bsf Gv,Ev scan(Forward)\nbd bsr Gv,Ev scan(Reverse)\n08 bswap Gv bswap\nb9 ud1 Gv,Ev bswap"
     );
     let rows = parse("test.map", &text).expect("valid rows");
     let rust = lowering::rust(&rows);
     assert!(rust.contains("0..=3 => lower_0(b, at, insn),"));
     assert!(rust.contains("0 => scan(b, at, insn, Forward),"));
-    assert!(rust.contains("2 | 3 => no(b, at, insn),"));
+    assert!(rust.contains("2 | 3 => bswap(b, at, insn),"));
 }
 
 #[test]
