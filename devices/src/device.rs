@@ -33,7 +33,7 @@ pub enum MachineEvent {
     Shutdown,
     /// Power-cycle.
     Reset,
-    /// The guest reports failure with this code (test finisher, HTIF); zero is success.
+    /// The guest reports failure, with this code unless it is zero.
     Exit(u32),
 }
 

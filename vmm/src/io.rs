@@ -43,6 +43,8 @@ impl GuestIo for MachineIo {
             self.control.post(match event {
                 MachineEvent::Shutdown => Event::PowerOff,
                 MachineEvent::Reset => Event::Reset,
+                // OpenSBI's way to say that the guest failed.
+                MachineEvent::Exit(0) => Event::Failed,
                 MachineEvent::Exit(status) => Event::Exit(status),
             });
         }

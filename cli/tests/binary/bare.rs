@@ -55,10 +55,13 @@ fn every_engine_and_number_of_cpus_sees_tohost() {
 
 #[test]
 fn the_finisher_ends_the_run() {
-    for (value, expected) in [(0x5555, 0), (0x3333 | 9 << 16, 9), (0x3333, 0)] {
+    for (value, expected) in [(0x5555, 0), (0x3333 | 9 << 16, 9)] {
         let ended = status(&format!("finish{value:x}"), &program::finish(value), &[]);
         assert_eq!(ended, (Some(expected), String::new()), "{value:#x}");
     }
+    let (code, message) = status("finish-failed", &program::finish(0x3333), &[]);
+    assert_eq!(code, Some(100));
+    assert!(message.contains("reports a failure"), "{message}");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(crate) enum Event {
 #[derive(Default)]
 struct State {
     event: Option<Event>,
+    /// No life follows.
+    ended: bool,
     paused: bool,
     /// vCPUs of this life that are still to be made.
     unmade: u32,
@@ -98,10 +100,10 @@ impl Control {
         let mut state = self.state();
         state.paused = true;
         self.link.kick_all();
-        while state.waiting < vcpus && state.event.is_none() {
+        while state.waiting < vcpus && state.event.is_none() && !state.ended {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.event.is_none()
+        state.event.is_none() && !state.ended
     }
 
     pub(crate) fn resume(&self) {
@@ -115,6 +117,12 @@ impl Control {
         while state.event.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The machine has ended.
+    pub(crate) fn end(&self) {
+        self.state().ended = true;
+        self.changed.notify_all();
     }
 
     /// Takes the event out, once the vCPU threads are gone.
@@ -176,6 +184,9 @@ mod tests {
         assert!(control.pause(1));
         control.post(Event::Quit);
         vcpu.join().unwrap();
+        assert!(!control.pause(1));
+        control.take();
+        control.end();
         assert!(!control.pause(1));
     }
 }

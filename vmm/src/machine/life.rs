@@ -54,27 +54,33 @@ pub(crate) struct Parts<A: Arch> {
 impl<A: Arch> Parts<A> {
     /// Runs the machine to its end. `first` is what the boot gave.
     pub(crate) fn run(mut self, first: Booted<A>) -> Result<Outcome, Error> {
-        let mut booted = first;
-        let outcome = loop {
-            match self.live(booted)? {
-                Event::Reset => {
-                    tracing::info!("the machine is reset");
-                    self.memory.clear()?;
-                    booted = self.board.boot(&self.memory)?;
-                }
-                Event::PowerOff => break Outcome::PoweredOff,
-                Event::Failed => break Outcome::Failed,
-                Event::Exit(status) => break Outcome::Exit(status),
-                Event::Crashed(report) => break Outcome::Crashed(report),
-                Event::Quit => break Outcome::Quit,
-                Event::Error(error) => return Err(error),
-            }
-        };
+        let outcome = self.lives(first);
+        self.control.end();
         drop(self.input_thread.take());
         self.clock.end();
         // Last, when nothing prints any more.
         drop(self.terminal.take());
-        Ok(outcome)
+        outcome
+    }
+
+    fn lives(&mut self, first: Booted<A>) -> Result<Outcome, Error> {
+        let mut booted = first;
+        loop {
+            return Ok(match self.live(booted)? {
+                Event::Reset => {
+                    tracing::info!("the machine is reset");
+                    self.memory.clear()?;
+                    booted = self.board.boot(&self.memory)?;
+                    continue;
+                }
+                Event::PowerOff => Outcome::PoweredOff,
+                Event::Failed => Outcome::Failed,
+                Event::Exit(status) => Outcome::Exit(status),
+                Event::Crashed(report) => Outcome::Crashed(report),
+                Event::Quit => Outcome::Quit,
+                Event::Error(error) => return Err(error),
+            });
+        }
     }
 
     /// One life. The VM is new, the devices are reset: nothing of the last life is left but what

@@ -15,6 +15,8 @@ pub(crate) mod htif;
 pub(crate) mod life;
 pub(crate) mod link;
 mod riscv64;
+#[cfg(test)]
+mod tests;
 mod virtio;
 
 use std::sync::Arc;
