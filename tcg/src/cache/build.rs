@@ -38,6 +38,9 @@ impl<G: Guest> Core<G> {
     }
 
     fn find_or_build(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
+        if !pc.is_multiple_of(G::INSN_ALIGN) {
+            return Err(G::misaligned(pc, Access::Fetch));
+        }
         let gpa = self.fetch_address(pc)?;
         let key = Key { gpa, pc, mode: self.fetch_space.1 };
         if let Some(block) = self.machine.cache.find(&key) {

@@ -1,4 +1,4 @@
-//! The aarch64 guest: programs and single instructions against qemu-aarch64.
+//! The aarch64 guest: programs, single instructions and short sequences against qemu-aarch64.
 //!
 //! Wants `aarch64-linux-gnu-gcc` and `qemu-aarch64` on the path.
 
@@ -6,6 +6,7 @@ mod programs;
 mod qemu;
 mod rest;
 mod rows;
+mod sequences;
 #[path = "../user/mod.rs"]
 mod user;
 

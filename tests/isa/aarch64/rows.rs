@@ -9,7 +9,7 @@ use crate::user::{ENGINES, User};
 /// Executions of each row.
 const SAMPLES: usize = 150;
 
-const BRK: u32 = 0xd420_0000;
+pub(crate) const BRK: u32 = 0xd420_0000;
 /// Where taken branches arrive.
 const TAKEN: i32 = 16;
 
@@ -40,10 +40,10 @@ const LEFT_OUT: &[&str] = &[
     "dc_zva",
 ];
 
-struct Rng(u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -65,7 +65,7 @@ impl Rng {
     }
 }
 
-fn state(rng: &mut Rng) -> State {
+pub(crate) fn state(rng: &mut Rng) -> State {
     let mut data = vec![0; DATA_BYTES];
     for word in data.chunks_exact_mut(8) {
         word.copy_from_slice(&rng.value().to_le_bytes());
@@ -134,7 +134,11 @@ fn is_predictable(name: &str, word: u32) -> bool {
     true
 }
 
-fn run(user: &mut User<Aarch64>, start: &State, code: &[u8; CODE_BYTES]) -> (End, Exception) {
+pub(crate) fn run(
+    user: &mut User<Aarch64>,
+    start: &State,
+    code: &[u8; CODE_BYTES],
+) -> (End, Exception) {
     user.write(CODE, code);
     user.write(DATA, &start.data);
     let cpu = user.state();
@@ -233,7 +237,7 @@ fn every_row_does_what_it_does_in_qemu() {
 }
 
 /// What the two ends differ in, and what it was before.
-fn differences(start: &State, ours: &End, theirs: &End) -> String {
+pub(crate) fn differences(start: &State, ours: &End, theirs: &End) -> String {
     let mut out = format!("ours ends at {:#x} by {:?}, ", ours.1, ours.2);
     out += &format!("theirs at {:#x} by {:?}\n", theirs.1, theirs.2);
     out += &format!("before: nzcv {:#x} {:x?}\n", start.nzcv, start.x);

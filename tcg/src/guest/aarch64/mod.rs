@@ -72,7 +72,7 @@ impl Guest for Aarch64 {
             Insn::Svc(_) | Insn::Hvc(_) | Insn::Smc(_) | Insn::Brk(_) | Insn::Hlt(_) => true,
             Insn::Udf(_) | Insn::Eret | Insn::Isb(_) | Insn::IcIvau(_) => true,
             // A branch back is a loop: what follows runs once.
-            Insn::BCond(a) => a.imm < 0,
+            Insn::BCond(a) => a.imm < 0 || a.cond >= 14,
             Insn::Cbz(a) | Insn::Cbnz(a) => a.imm < 0,
             Insn::Tbz(a) | Insn::Tbnz(a) => a.imm < 0,
             _ => false,
@@ -96,9 +96,6 @@ impl Guest for Aarch64 {
     }
 
     fn translate(core: &mut Core<Self>, va: u64, access: Access) -> Result<Mapping, Exception> {
-        if access == Access::Fetch && !va.is_multiple_of(4) {
-            return Err(Exception::Misaligned { address: va, access });
-        }
         if core.machine.ram.find(va).is_none() {
             return Err(Self::bus_error(va, access));
         }

@@ -11,32 +11,9 @@ use crate::guest::{Guest, Helper, Touches};
 /// Nothing can go wrong while translating.
 pub(super) enum Never {}
 
-impl<G: Guest> Builder<G> for Emit<'_, G> {
-    type V = V;
-    type F = F;
-    type Trap = Never;
-
-    fn imm(&mut self, value: u64) -> V {
-        self.push(Node::Imm(value))
-    }
-
-    fn get(&mut self, r: u8) -> V {
-        if let Some(&(_, v)) = self.sets.iter().rev().find(|s| s.0 == r) {
-            return v;
-        }
-        self.push(Node::Reg(r))
-    }
-
-    fn set(&mut self, r: u8, v: V) {
-        self.sets.retain(|s| s.0 != r);
-        self.sets.push((r, v));
-    }
-
-    fn field(&mut self, field: usize) -> V {
-        self.push(Node::Field(field))
-    }
-
-    fn set_field(&mut self, field: usize, v: V) {
+impl<G: Guest> Emit<'_, G> {
+    /// Writes a field of the state.
+    pub(super) fn store_field(&mut self, field: usize, v: V) {
         let place = layout::field(field);
         match self.node(v) {
             Node::Imm(x) if i32::try_from(x as i64).is_ok() => {
@@ -61,6 +38,43 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             }
         }
         self.release();
+    }
+}
+
+impl<G: Guest> Builder<G> for Emit<'_, G> {
+    type V = V;
+    type F = F;
+    type Trap = Never;
+
+    fn imm(&mut self, value: u64) -> V {
+        self.push(Node::Imm(value))
+    }
+
+    fn get(&mut self, r: u8) -> V {
+        if let Some(&(_, v)) = self.sets.iter().rev().find(|s| s.0 == r) {
+            return v;
+        }
+        self.push(Node::Reg(r))
+    }
+
+    fn set(&mut self, r: u8, v: V) {
+        self.sets.retain(|s| s.0 != r);
+        self.sets.push((r, v));
+    }
+
+    fn field(&mut self, field: usize) -> V {
+        if field == G::FLAGS {
+            self.finish_flags();
+        }
+        self.push(Node::Field(field))
+    }
+
+    fn set_field(&mut self, field: usize, v: V) {
+        if field == G::FLAGS {
+            self.finish_flags();
+            self.keep_conditions();
+        }
+        self.store_field(field, v);
     }
 
     fn share(&mut self, v: V) -> V {
@@ -137,6 +151,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.flush();
         self.ordered &= ordered;
         self.asm.bind_near(over);
+        self.forget_host_flags();
         self.last = None;
         self.nodes[..nodes.len()].copy_from_slice(&nodes);
         self.keep_temps(0);
@@ -151,6 +166,8 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     }
 
     fn call(&mut self, h: &'static Helper<G>, args: &[V]) -> Result<V, Never> {
+        self.finish_flags();
+        self.keep_conditions();
         for (slot, &v) in args.iter().enumerate() {
             self.spill_arg(v, slot);
         }
@@ -173,20 +190,12 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     }
 
     fn flags(&mut self, op: FlagOp, w: Width, a: V, b: V, r: V) {
-        // The image, from the interpreter's own formula.
-        let image = self.flags_image(op, w, a, b, r);
-        self.set_field(G::FLAGS, image);
+        self.set_flags(op, w, a, b, r);
     }
 
     fn flag(&mut self, c: FlagCond) -> V {
-        let image = self.field(G::FLAGS);
-        self.spill_arg(image, 1);
-        self.asm.mov_imm(RAX, c as u64);
-        self.asm.store(Q, RAX, layout::spill::<G>(0));
-        self.asm.mov_imm(RAX, super::calls::soft_flag as *const () as u64);
-        let stub = self.calls().pure;
-        self.call_stub(stub);
-        self.result_from(RAX)
+        self.finish_flags();
+        self.push(Node::Flag(c))
     }
 
     fn fget(&mut self, r: u8, fmt: Fmt) -> F {

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "enters generated code, and is called from it with raw pointers")]
 
 use super::fp_table;
-use crate::builder::{Bin, FlagCond, FlagOp, MemOp, Rmw, Un, Width};
+use crate::builder::{Bin, FlagOp, MemOp, Rmw, Un, Width};
 use crate::guest::{Guest, Helper};
 use crate::jit::cell::CoreRef;
 use crate::mmu::access::extend;
@@ -144,9 +144,4 @@ pub(super) fn soft_unary([what, a, ..]: [u64; 5]) -> u64 {
 pub(super) fn soft_flags([what, a, b, r, old]: [u64; 5]) -> u64 {
     let op = FlagOp::ALL[what as usize & 0xff];
     ops::flags_of(op, Width::ALL[(what >> 8) as usize], a, b, r, old)
-}
-
-/// Whether condition `number` holds for a flags image.
-pub(super) fn soft_flag([number, image, ..]: [u64; 5]) -> u64 {
-    u64::from(ops::flag(FlagCond::ALL[number as usize], image))
 }

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "executes instructions made at run time")]
 
 mod comparison;
+mod sequences;
 
 use std::ptr::NonNull;
 

@@ -13,10 +13,11 @@ use std::marker::PhantomData;
 
 use super::asm::{Asm, Mem, Q, form};
 use super::fp::Fp;
+use super::flags::Flags;
 use super::layout;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
-use crate::builder::{At, Bin, Cond, Un, Width};
+use crate::builder::{At, Bin, Cond, FlagCond, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::{Row, probe::Usage};
@@ -41,6 +42,8 @@ pub(super) enum Node {
     Un(Un, Width, V),
     Cmp(Cond, Width, V, V),
     Select(V, V, V),
+    /// A condition over the arithmetic flags, as the instruction found them.
+    Flag(FlagCond),
 }
 
 /// Instructions looked ahead for the next use of a register.
@@ -97,9 +100,10 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) rows: Vec<Row>,
     pub(super) last: Option<(Reg, usize, usize, LastDef)>,
     /// What each instruction of the block reads and writes.
-    usage: Vec<Usage>,
+    pub(super) usage: Vec<Usage>,
     /// Number of the present instruction.
-    index: usize,
+    pub(super) index: usize,
+    pub(super) flags: Flags,
     /// Every store is known to be visible to others before the next load.
     pub(super) ordered: bool,
     /// The guest's mode.
@@ -137,6 +141,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             clock: 0,
             rows: Vec::new(),
             last: None,
+            flags: Flags::new(&usage),
             usage,
             index: 0,
             ordered: false,
@@ -329,10 +334,12 @@ impl<'a, G: Guest> Emit<'a, G> {
 
     /// Brings the state up to date, by moves only; the locals keep what they hold.
     pub(super) fn flush(&mut self) {
-        for at in 0..LOCALS.len() {
-            self.write_back(at);
-        }
-        self.xflush();
+        self.by_moves(|e| {
+            for at in 0..LOCALS.len() {
+                e.write_back(at);
+            }
+            e.xflush();
+        });
     }
 
     /// The same in a slow path that leaves: here the locals stay as they are.
@@ -397,7 +404,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     /// Whether computing `v` reads the host register.
     pub(super) fn reads(&self, v: V, host: Reg) -> bool {
         match self.node(v) {
-            Node::Imm(_) | Node::Field(_) | Node::Spill(_) => false,
+            Node::Imm(_) | Node::Field(_) | Node::Spill(_) | Node::Flag(_) => false,
             Node::Reg(r) => self.resident(r) == Some(host),
             Node::Host(h) => h == host,
             Node::Un(_, _, a) => self.reads(a, host),
@@ -411,9 +418,9 @@ impl<'a, G: Guest> Emit<'a, G> {
     }
 
     /// Whether computing `v` reads the guest register.
-    fn depends(&self, v: V, guest: u8) -> bool {
+    pub(super) fn depends(&self, v: V, guest: u8) -> bool {
         match self.node(v) {
-            Node::Imm(_) | Node::Field(_) | Node::Spill(_) | Node::Host(_) => false,
+            Node::Imm(_) | Node::Field(_) | Node::Spill(_) | Node::Host(_) | Node::Flag(_) => false,
             Node::Reg(r) => r == guest,
             Node::Un(_, _, a) => self.depends(a, guest),
             Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => {
@@ -427,7 +434,10 @@ impl<'a, G: Guest> Emit<'a, G> {
 
     /// Does the register writes that were kept back. `later` are values still to be used.
     pub(super) fn commit(&mut self, later: &[V]) {
-        let sets = std::mem::take(&mut self.sets);
+        let mut sets = std::mem::take(&mut self.sets);
+        if self.commit_flags(&sets, later) {
+            sets.clear();
+        }
         for (i, &(r, _)) in sets.iter().enumerate() {
             let after = sets[i + 1..].iter().map(|s| s.1).chain(later.iter().copied());
             for v in after.collect::<Vec<_>>() {

@@ -35,7 +35,11 @@ impl<G: Guest> Emit<'_, G> {
             }
             Flow::Branch(condition, target) => {
                 // An instruction that only branches may be done again.
-                let again = self.sets.is_empty();
+                let mut again = self.sets.is_empty();
+                if let Node::Flag(_) = self.node(condition) {
+                    // Nothing comes between the flags and the jump.
+                    again &= target > self.at.pc;
+                }
                 self.commit(&[condition]);
                 self.branch(condition, target, last, again);
                 last
@@ -91,7 +95,7 @@ impl<G: Guest> Emit<'_, G> {
             self.leave_to(self.at.next());
         } else {
             // The way out writes the locals back; the code goes on with them as they are.
-            self.jcc_cold(code);
+            self.by_moves(|e| e.jcc_cold(code));
             self.cold_flush();
             self.cold_leave_to(target);
         }

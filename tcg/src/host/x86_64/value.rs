@@ -176,7 +176,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// The same, but a value in memory may stay there.
-    fn operand_rm(&mut self, v: V) -> Rm {
+    pub(super) fn operand_rm(&mut self, v: V) -> Rm {
         match self.node(v) {
             Node::Field(offset) => Rm::Mem(layout::field(offset)),
             Node::Reg(r) if self.resident(r).is_none() && !self.wants_local(r) => {
@@ -196,7 +196,7 @@ impl<G: Guest> Emit<'_, G> {
         Rm::Reg(to)
     }
 
-    fn imm_of(&self, v: V) -> Option<u64> {
+    pub(super) fn imm_of(&self, v: V) -> Option<u64> {
         match self.node(v) {
             Node::Imm(x) => Some(x),
             _ => None,
@@ -204,7 +204,10 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     fn is_leaf(&self, v: V) -> bool {
-        !matches!(self.node(v), Node::Bin(..) | Node::Un(..) | Node::Cmp(..) | Node::Select(..))
+        !matches!(
+            self.node(v),
+            Node::Bin(..) | Node::Un(..) | Node::Cmp(..) | Node::Select(..) | Node::Flag(_)
+        )
     }
 
     /// Computes a value into a register; what else it takes is free again behind it.
@@ -241,6 +244,11 @@ impl<G: Guest> Emit<'_, G> {
             Node::Un(op, w, a) => self.un_into(op, w, a, to),
             Node::Cmp(c, w, a, b) => self.cmp_into(c, w, a, b, to),
             Node::Select(c, a, b) => self.select_into(c, a, b, to),
+            Node::Flag(c) => {
+                let code = self.condition(c);
+                self.asm.mov_imm(to, 0);
+                self.asm.setcc(code, to);
+            }
         }
     }
 
@@ -576,6 +584,7 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn truth(&mut self, v: V) -> u8 {
         match self.node(v) {
             Node::Cmp(c, w, a, b) => self.compare(c, w, a, b),
+            Node::Flag(c) => self.condition(c),
             _ => {
                 let r = self.operand(v);
                 self.asm.test(Q, r, r);

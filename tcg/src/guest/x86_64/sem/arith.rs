@@ -232,7 +232,6 @@ pub(in super::super) fn cmpxchg<B: Builder<X86_64>>(b: &mut B, at: At, insn: &In
     let found = b.share(found);
     let equal = b.cmp(Cond::Eq, w, found, expected);
     let equal = b.share(equal);
-    let old = zext(b, w, expected);
     let difference = b.bin(Bin::Sub, w, expected, found);
     let new_rax = accumulator_after(b, w, equal, found);
     match place {
@@ -255,7 +254,7 @@ pub(in super::super) fn cmpxchg<B: Builder<X86_64>>(b: &mut B, at: At, insn: &In
             }
         }
     }
-    b.flags(FlagOp::Sub, w, old, found, difference);
+    b.flags(FlagOp::Sub, w, expected, found, difference);
     Ok(Flow::Next)
 }
 

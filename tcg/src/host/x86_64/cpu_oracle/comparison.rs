@@ -60,10 +60,14 @@ const LEFT_OUT: &str = "
     nop Ev,Gv
 ";
 
-struct Rng(u64);
+pub(super) struct Rng(u64);
 
 impl Rng {
-    fn next(&mut self) -> u64 {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
         // xorshift64*
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -71,12 +75,12 @@ impl Rng {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         (self.next() >> 16) % n
     }
 
     /// Numbers near the edges of all widths come often.
-    fn value(&mut self) -> u64 {
+    pub(super) fn value(&mut self) -> u64 {
         let edge = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000];
         match self.below(4) {
             0 => edge[self.below(10) as usize],
@@ -110,10 +114,10 @@ impl VcpuClock for Nothing {
 }
 
 /// A machine with the window's memory at the same address, and a page of code.
-struct Guest {
+pub(super) struct Guest {
     machine: Arc<Machine<X86_64>>,
     vcpu: Vcpu<X86_64>,
-    name: &'static str,
+    pub(super) name: &'static str,
 }
 
 const CODE: u64 = 0x10_0000_0000;
@@ -139,8 +143,23 @@ impl Guest {
         Self { machine, vcpu, name }
     }
 
-    /// Executes one instruction; gives the exception if it raised one.
-    fn run(&mut self, pc: u64, insn: &[u8], registers: &mut Registers) -> Option<Exception> {
+    pub(super) fn machine(&self) -> &Machine<X86_64> {
+        &self.machine
+    }
+
+    /// A place for the code of a round: a new one now and then, so that code is made anew as well
+    /// as dropped.
+    pub(super) fn place(round: usize) -> u64 {
+        CODE + (round as u64 * 0x51) % (CODE_BYTES - 0x200)
+    }
+
+    /// Executes code to its end, or to a taken branch; gives the exception if it raised one.
+    pub(super) fn run(
+        &mut self,
+        pc: u64,
+        insn: &[u8],
+        registers: &mut Registers,
+    ) -> Option<Exception> {
         let mut code = insn.to_vec();
         code.resize(insn.len() + TAKEN as usize + 1, INT3);
         testing::write_memory(&self.machine, pc, &code);
@@ -330,18 +349,23 @@ fn case(row: u16, window: u64, rng: &mut Rng) -> Option<Case> {
     Some(Case { bytes, insn, start })
 }
 
+/// A machine for each way of executing code.
+pub(super) fn guests(window: u64) -> [Guest; 3] {
+    [
+        Guest::new("interpreter", Mode::Interpreter, window),
+        Guest::new("lists", Mode::Eval, window),
+        Guest::new("translator", Mode::Jit { threshold: 0 }, window),
+    ]
+}
+
 #[test]
 fn every_integer_row_does_what_the_host_does() {
     let mut oracle = Oracle::new();
     let window = oracle.window();
-    let mut guests = [
-        Guest::new("interpreter", Mode::Interpreter, window),
-        Guest::new("lists", Mode::Eval, window),
-        Guest::new("translator", Mode::Jit { threshold: 0 }, window),
-    ];
+    let mut guests = guests(window);
     let mut rng = Rng(0x1234_5678_9abc_def1);
     let mut untried = Vec::new();
-    let mut pc = CODE;
+    let mut round = 0;
     for row in 0..ROWS.len() as u16 {
         if !has_semantics(row) {
             continue;
@@ -349,8 +373,8 @@ fn every_integer_row_does_what_the_host_does() {
         let mut done = 0;
         for _ in 0..CASES {
             let Some(case) = case(row, window, &mut rng) else { continue };
-            // A new place now and then, so that code is made anew as well as dropped.
-            pc = CODE + (pc - CODE + 0x51) % (CODE_BYTES - 0x100);
+            round += 1;
+            let pc = Guest::place(round);
             done += usize::from(compare(&mut oracle, &mut guests, &case, pc, &mut rng));
         }
         if done == 0 {

@@ -1,0 +1,134 @@
+//! Sequences of instructions that leave flags and ask for them, against the host: which flags are
+//! kept, dropped or taken from the host's is decided between instructions.
+#![deny(unsafe_code)]
+
+use arch::x86_64::state::*;
+
+use super::comparison::{Guest, Rng, guests};
+use super::{Oracle, Registers, WINDOW};
+use crate::guest::x86_64::has_semantics;
+use crate::isa::x86_64::{self as isa, Insn, Op, Operand, ROWS, sample};
+use crate::testing;
+
+/// Sequences tried.
+const SEQUENCES: usize = 6000;
+/// Instructions of one at most.
+const LENGTH: u64 = 12;
+
+/// The register of shift counts, which nothing else in a sequence writes.
+const RCX: u8 = 1;
+const RSP: u8 = 4;
+
+/// Whether all flags that programs can see are defined after the instruction, but the auxiliary
+/// carry, which nothing here looks at.
+fn is_defined(insn: &Insn) -> bool {
+    match insn.op() {
+        Op::Add | Op::Or | Op::Adc | Op::Sbb | Op::And | Op::Sub | Op::Xor | Op::Cmp => true,
+        Op::Test | Op::Not | Op::Neg | Op::Inc | Op::Dec | Op::Popcnt => true,
+        Op::Mov | Op::Movzx | Op::Movsx | Op::Movsxd | Op::Lea | Op::Xchg => true,
+        Op::Xadd | Op::Cmpxchg | Op::Set | Op::Cmov => true,
+        Op::Cbw | Op::Cwde | Op::Cdqe | Op::Cwd | Op::Cdq | Op::Cqo => true,
+        Op::Cmc | Op::Clc | Op::Stc | Op::Sahf => true,
+        Op::Bswap => insn.width != isa::Width::W,
+        // Of longer shifts the overflow is not; the count in cl is 0 or 1.
+        Op::Shl | Op::Sal | Op::Shr | Op::Sar | Op::Rol | Op::Ror | Op::Rcl | Op::Rcr => {
+            match insn.operands[1] {
+                Operand::Gpr(..) => true,
+                count => insn.value(count) == 1,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Whether it works on registers alone, and leaves the count and the stack alone.
+fn is_harmless(insn: &Insn) -> bool {
+    let shifts = matches!(insn.operands[1], Operand::Gpr(RCX, isa::Width::B))
+        && matches!(insn.operands[2], Operand::None);
+    let address = [insn.mem.base, insn.mem.index.map(|i| i.0)];
+    let lea = insn.op() == Op::Lea;
+    insn.operands.iter().enumerate().all(|(at, operand)| match *operand {
+        Operand::Mem(_) => lea && !address.contains(&Some(isa::Mem::RIP)),
+        Operand::Gpr(RCX, _) => at == 1 && shifts,
+        Operand::High(r) => r != RCX,
+        Operand::Gpr(r, _) => r != RSP,
+        _ => true,
+    })
+}
+
+/// A random instruction.
+fn instruction(rng: &mut Rng) -> Vec<u8> {
+    loop {
+        let row = rng.below(ROWS.len() as u64) as u16;
+        if !has_semantics(row) {
+            continue;
+        }
+        let Some(bytes) = sample(row, &mut || rng.next()) else { continue };
+        let Ok(decoded) = isa::decode(&bytes) else { continue };
+        if is_defined(&decoded.insn) && is_harmless(&decoded.insn) {
+            return bytes[..usize::from(decoded.len)].to_vec();
+        }
+    }
+}
+
+/// Instructions, some of them jumped over under a condition.
+fn sequence(rng: &mut Rng) -> Vec<u8> {
+    let mut code = Vec::new();
+    for _ in 0..=rng.below(LENGTH) {
+        let next = instruction(rng);
+        if rng.below(4) == 0 {
+            code.extend_from_slice(&[0x70 | rng.below(16) as u8, next.len() as u8]);
+        }
+        code.extend(next);
+    }
+    code
+}
+
+fn listing(code: &[u8]) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    while let Ok(decoded) = isa::decode(&code[at..]) {
+        out += &format!("  {}\n", decoded.insn);
+        at += usize::from(decoded.len);
+    }
+    out
+}
+
+#[test]
+fn flags_between_instructions_are_those_of_the_host() {
+    let mut oracle = Oracle::new();
+    let window = oracle.window();
+    let mut guests: [Guest; 3] = guests(window);
+    let mut rng = Rng::new(0xfeed_beef_1234_5677);
+    for round in 0..SEQUENCES {
+        let code = sequence(&mut rng);
+        let mut start = Registers {
+            gpr: std::array::from_fn(|_| rng.value()),
+            rflags: rng.next() & ARITHMETIC | IF | RFLAGS_FIXED,
+            ..Registers::default()
+        };
+        start.gpr[usize::from(RCX)] = rng.below(2);
+        start.gpr[usize::from(RSP)] = window + WINDOW as u64 / 2;
+        let mut host = start;
+        oracle.run(&code, &mut host);
+        for guest in &mut guests {
+            let mut registers = start;
+            let exception = guest.run(Guest::place(round), &code, &mut registers);
+            assert_eq!(exception, None, "{}", listing(&code));
+            let same = registers.gpr == host.gpr
+                && (registers.rflags ^ host.rflags) & ARITHMETIC & !AF == 0;
+            assert!(
+                same,
+                "in the {}:\n{}before {start:x?}\nguest  {registers:x?}\nhost   {host:x?}",
+                guest.name,
+                listing(&code)
+            );
+        }
+    }
+    // The machines' memory is as it was: nothing here stores.
+    for guest in &guests {
+        let mut memory = vec![1; WINDOW];
+        testing::read_memory(guest.machine(), window, &mut memory);
+        assert!(memory.iter().all(|&byte| byte == 0), "the {} has stored", guest.name);
+    }
+}

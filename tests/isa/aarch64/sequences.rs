@@ -1,0 +1,80 @@
+//! Random sequences of instructions on registers and flags, some of them jumped over under a
+//! condition: in every engine and in QEMU.
+
+use tcg::guest::aarch64::Aarch64;
+use tcg::isa::aarch64::{Ext, Insn, JumpBit, JumpIf, JumpZero, PATTERNS, decode};
+use tcg::isa::pattern::Pattern;
+
+use crate::qemu::{CODE, CODE_BYTES, Cause, DATA, Qemu};
+use crate::rows::{BRK, Rng, differences, run, state};
+use crate::user::{ENGINES, User};
+
+/// Sequences tried.
+const SEQUENCES: usize = 4000;
+/// Instructions of one at most.
+const LENGTH: u64 = 14;
+
+/// Data processing, by the bits that name the class of an instruction `[ARM-ARM C4.1]`, and what
+/// works on the flags alone.
+fn is_arithmetic(p: &Pattern) -> bool {
+    const FLAGS: [&str; 5] = ["msr_nzcv", "mrs_nzcv", "cfinv", "xaflag", "axflag"];
+    let (immediate, register) = (p.bits >> 26 & 7 == 0b100, p.bits >> 25 & 7 == 0b101);
+    immediate || register || FLAGS.contains(&p.name)
+}
+
+/// A jump over the next instruction.
+fn skip(rng: &mut Rng) -> Insn {
+    let rt = (rng.next() & 31) as u8;
+    let sf = rng.next() & 1 != 0;
+    match rng.next() & 7 {
+        0 => Insn::Cbz(JumpZero { sf, rt, imm: 8 }),
+        1 => Insn::Cbnz(JumpZero { sf, rt, imm: 8 }),
+        2 => Insn::Tbz(JumpBit { rt, bit: (rng.next() & 63) as u8, imm: 8 }),
+        _ => Insn::BCond(JumpIf { cond: (rng.next() & 15) as u8, imm: 8 }),
+    }
+}
+
+fn sequence(rng: &mut Rng, rows: &[&Pattern]) -> Vec<Insn> {
+    let mut insns = Vec::new();
+    for _ in 0..=rng.next() % LENGTH {
+        let row = rows[(rng.next() % rows.len() as u64) as usize];
+        let Some(word) = row.sample(rng.next() as u32) else { continue };
+        insns.extend(decode(word, Ext::ALL));
+        if rng.next() & 3 == 0 {
+            insns.push(skip(rng));
+        }
+    }
+    insns.truncate(LENGTH as usize);
+    insns
+}
+
+#[test]
+fn flags_between_instructions_are_those_of_qemu() {
+    let rows: Vec<&Pattern> = PATTERNS.iter().filter(|p| is_arithmetic(p)).collect();
+    assert!(rows.len() > 80, "{}", rows.len());
+    let regions = [(CODE, 4096), (DATA, 4096)];
+    let mut users: Vec<_> =
+        ENGINES.iter().map(|&(name, mode)| (name, User::<Aarch64>::new(mode, &regions))).collect();
+    let mut qemu = Qemu::new();
+    let mut rng = Rng(77);
+    for _ in 0..SEQUENCES {
+        let insns = sequence(&mut rng, &rows);
+        let mut code = [0; CODE_BYTES];
+        for (at, bytes) in code.chunks_exact_mut(4).enumerate() {
+            let word = insns.get(at).map_or(BRK, Insn::encode);
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        let start = state(&mut rng);
+        let expected = qemu.run(&start, &code);
+        assert_eq!(expected.2, Cause::Breakpoint);
+        for (name, user) in &mut users {
+            let (end, _) = run(user, &start, &code);
+            let listing = insns.iter().map(|i| format!("  {i}\n")).collect::<String>();
+            assert!(
+                end == expected,
+                "in {name}:\n{listing}{}",
+                differences(&start, &end, &expected)
+            );
+        }
+    }
+}
