@@ -405,13 +405,17 @@ pub enum FlagOp {
     Rol,
     /// a rotated right by b; keeps all but carry and overflow, b = 0 keeps all.
     Ror,
+    /// a * b, signed: carry and overflow say that the low half is not the whole product.
+    MulS,
+    /// a * b, unsigned: the same.
+    MulU,
     /// The carry becomes bit 0 of a; keeps the others.
     Carry,
 }
 
 impl FlagOp {
     /// All of them, in order: the place is the number.
-    pub const ALL: [FlagOp; 13] = [
+    pub const ALL: [FlagOp; 15] = [
         FlagOp::Add,
         FlagOp::Sub,
         FlagOp::Logic,
@@ -424,6 +428,8 @@ impl FlagOp {
         FlagOp::Sar,
         FlagOp::Rol,
         FlagOp::Ror,
+        FlagOp::MulS,
+        FlagOp::MulU,
         FlagOp::Carry,
     ];
 }

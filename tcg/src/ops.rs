@@ -129,6 +129,14 @@ pub fn flags_of(op: FlagOp, w: Width, a: u64, b: u64, r: u64, old: u64) -> u64 {
         FlagOp::Sar => (0, beyond(b - 1, top(a)), false),
         FlagOp::Rol => (P | A | Z | S, at(r, 0), at(r, 0) != top(r)),
         FlagOp::Ror => (P | A | Z | S, top(r), top(r) != at(r, bits - 2)),
+        FlagOp::MulS => {
+            let lost = bin(Bin::MulHighS, w, a, b) != bin(Bin::Sar, w, r, u64::from(bits - 1));
+            (0, lost, lost)
+        }
+        FlagOp::MulU => {
+            let lost = bin(Bin::MulHighU, w, a, b) != 0;
+            (0, lost, lost)
+        }
         FlagOp::Carry => (O | P | A | Z | S, at(a, 0), false),
     };
     let aux = match op {
@@ -229,6 +237,20 @@ mod tests {
             assert_eq!(carry(FlagOp::Shl, 0x81, n), n == 1 || n == 8, "shl {n}");
             assert_eq!(carry(FlagOp::Shr, 0x81, n), n == 1 || n == 8, "shr {n}");
             assert_eq!(carry(FlagOp::Sar, 0x81, n), n == 1 || n >= 8, "sar {n}");
+        }
+    }
+
+    #[test]
+    fn products_that_do_not_fit() {
+        for a in 0..=255u64 {
+            for b in 0..=255u64 {
+                let r = a.wrapping_mul(b);
+                let signed = flags_of(FlagOp::MulS, Width::W8, a, b, r, 0);
+                let fits = (a as i8).checked_mul(b as i8).is_some();
+                assert_eq!(flag(FlagCond::Overflow, signed), !fits, "{a} {b}");
+                let unsigned = flags_of(FlagOp::MulU, Width::W8, a, b, r, 0);
+                assert_eq!(flag(FlagCond::Carry, unsigned), a * b > 255, "{a} {b}");
+            }
         }
     }
 }

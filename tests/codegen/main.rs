@@ -3,7 +3,9 @@
 //!
 //! `BLESS=1` writes the files anew.
 
+mod aarch64;
 mod riscv64;
+mod x86_64;
 
 use std::fmt::Write;
 use std::path::Path;

@@ -131,24 +131,13 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn load(&mut self, _: Option<u64>, _: MemOp) -> Probed {
         Ok(None)
     }
-    fn store(
-        &mut self,
-        _: Option<u64>,
-        _: Option<u64>,
-        _: MemOp,
-    ) -> Result<(), Self::Trap> {
+    fn store(&mut self, _: Option<u64>, _: Option<u64>, _: MemOp) -> Result<(), Self::Trap> {
         Ok(())
     }
     fn rmw(&mut self, _: Rmw, _: Option<u64>, _: Option<u64>, _: MemOp) -> Probed {
         Ok(None)
     }
-    fn cas(
-        &mut self,
-        _: Option<u64>,
-        _: Option<u64>,
-        _: Option<u64>,
-        _: MemOp,
-    ) -> Probed {
+    fn cas(&mut self, _: Option<u64>, _: Option<u64>, _: Option<u64>, _: MemOp) -> Probed {
         Ok(None)
     }
     fn fence(&mut self, _: Fence) {}
@@ -169,14 +158,7 @@ impl<G: Guest> Builder<G> for Probe<G> {
         self.reads_flags(ALL_FLAGS);
         Ok(None)
     }
-    fn flags(
-        &mut self,
-        op: FlagOp,
-        _: Width,
-        _: Option<u64>,
-        b: Option<u64>,
-        _: Option<u64>,
-    ) {
+    fn flags(&mut self, op: FlagOp, _: Width, _: Option<u64>, b: Option<u64>, _: Option<u64>) {
         self.usage.flags_written |= overwritten_flags(op, b);
     }
     fn flag(&mut self, c: FlagCond) -> Option<u64> {

@@ -72,6 +72,9 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     fn set_field(&mut self, field: usize, v: V) {
         if field == G::FLAGS {
             self.finish_flags();
+            if self.wanted_flags() == 0 {
+                return;
+            }
             self.keep_conditions();
         }
         self.store_field(field, v);

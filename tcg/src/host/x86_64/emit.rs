@@ -12,8 +12,8 @@
 use std::marker::PhantomData;
 
 use super::asm::{Asm, Mem, Q, form};
-use super::fp::Fp;
 use super::flags::Flags;
+use super::fp::Fp;
 use super::layout;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};

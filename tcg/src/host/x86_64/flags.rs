@@ -64,6 +64,8 @@ enum Make {
     WithCarry(Bin, V, V, V),
     /// `neg`
     Neg(V),
+    /// `imul` with two operands
+    Mul(V, V),
     /// `test v, v`
     Test(V),
     /// A shift or rotation.
@@ -111,7 +113,7 @@ fn image_byte<G: Guest>(n: usize) -> Mem {
 
 impl<G: Guest> Emit<'_, G> {
     /// The flags that somebody asks for behind the operation.
-    fn wanted_flags(&self) -> u64 {
+    pub(super) fn wanted_flags(&self) -> u64 {
         self.flags.live[self.index] | self.usage[self.index].flags_read
     }
 
@@ -141,16 +143,14 @@ impl<G: Guest> Emit<'_, G> {
         }
     }
 
-    fn asks_flags(&self, v: V) -> bool {
+    pub(super) fn asks_flags(&self, v: V) -> bool {
         match self.node(v) {
             Node::Flag(_) => true,
             Node::Un(_, _, a) => self.asks_flags(a),
             Node::Bin(_, _, a, b) | Node::Cmp(_, _, a, b) => {
                 self.asks_flags(a) || self.asks_flags(b)
             }
-            Node::Select(a, b, c) => {
-                self.asks_flags(a) || self.asks_flags(b) || self.asks_flags(c)
-            }
+            Node::Select(a, b, c) => self.asks_flags(a) || self.asks_flags(b) || self.asks_flags(c),
             _ => false,
         }
     }
@@ -206,7 +206,8 @@ impl<G: Guest> Emit<'_, G> {
             FlagOp::Sar => return self.recognize_shift(Bin::Sar, p),
             // They look at nothing of the result but bits that the rotation has moved.
             FlagOp::Rol | FlagOp::Ror => Make::Shift(op, a, b),
-            FlagOp::Carry => return None,
+            FlagOp::MulS if w != Width::W8 => Make::Mul(a, b),
+            FlagOp::MulS | FlagOp::MulU | FlagOp::Carry => return None,
         })
     }
 
@@ -336,6 +337,16 @@ impl<G: Guest> Emit<'_, G> {
                 self.into(v, to);
                 let form = if s == B { form::NEG_EB } else { form::NEG_EV };
                 form.m(&mut self.asm, s, Rm::Reg(to));
+            }
+            Make::Mul(a, b) => {
+                let (a, b) = if self.imm_of(a).is_some() { (b, a) } else { (a, b) };
+                match self.both(a, b, s, to) {
+                    Second::Rm(second) => form::IMUL_GV_EV.rm(&mut self.asm, s, to, second),
+                    Second::Imm(x) => {
+                        let x = if s == W { i64::from(x as i16) } else { i64::from(x) };
+                        form::IMUL_GV_EV_IZ.rmi(&mut self.asm, s, to, Rm::Reg(to), x);
+                    }
+                }
             }
             Make::Test(v) => {
                 self.into(v, to);

@@ -98,9 +98,13 @@ impl<G: Guest> Emit<'_, G> {
         if let Node::Imm(x) = self.node(a) {
             return self.push(Node::Imm(ops::un(op, w, x)));
         }
-        // The result of a 32-bit operation is zero-extended already.
-        if let (Un::Zext32, Node::Bin(_, Width::W32, ..)) = (op, self.node(a)) {
-            return a;
+        // Results are zero-extended already.
+        match (op, self.node(a)) {
+            (Un::Zext8, Node::Bin(_, Width::W8, ..))
+            | (Un::Zext16, Node::Bin(_, Width::W16, ..))
+            | (Un::Zext32, Node::Bin(_, Width::W32, ..))
+            | (Un::Zext8 | Un::Zext16 | Un::Zext32, Node::Cmp(..) | Node::Flag(_)) => return a,
+            _ => {}
         }
         match (op, w) {
             (Un::OrcB | Un::Rbit, _) => self.unary_now(op, w, a),
@@ -368,6 +372,15 @@ impl<G: Guest> Emit<'_, G> {
                 _ => self.asm.alu_imm(op, s, Rm::Reg(to), x),
             }
             // A 64-bit move before a 32-bit operation leaves nothing above: the operation clears.
+            return;
+        }
+        // Conditions over the flags are best asked for before anything else.
+        if self.asks_flags(a) != self.asks_flags(b) {
+            let (first, then) = if self.asks_flags(a) { (a, b) } else { (b, a) };
+            let second = self.scratch();
+            self.into(first, second);
+            self.into(then, to);
+            self.asm.alu(op, s, to, Rm::Reg(second));
             return;
         }
         // The operand that is in the target already comes first.

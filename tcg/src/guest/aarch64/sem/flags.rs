@@ -30,6 +30,9 @@ pub(super) fn set_flags<B: Builder<Aarch64>>(
     b.flags(op, w, x, y, r);
 }
 
+/// The first of the conditions that always hold.
+const ALWAYS: u8 = 14;
+
 /// Whether the condition holds `[ARM-ARM C1.2]`; `None`: always.
 pub(super) fn condition<B: Builder<Aarch64>>(b: &mut B, cond: u8) -> Option<B::V> {
     const CONDITIONS: [FlagCond; 14] = [
@@ -151,6 +154,13 @@ pub(in super::super) fn csel<B: Builder<Aarch64>>(
     kind: Select,
 ) -> R<B> {
     let w = width(a.sf);
+    // CSET: zero, or one where the inverted condition holds.
+    if (kind, a.rn, a.rm) == (Select::Increment, super::SP, super::SP)
+        && let (true, Some(set_if)) = (a.cond < ALWAYS, condition(b, a.cond ^ 1))
+    {
+        set(b, a.rd, set_if);
+        return Ok(Flow::Next);
+    }
     let x = get(b, a.rn);
     let x = super::zext(b, w, x);
     let Some(holds) = condition(b, a.cond) else {

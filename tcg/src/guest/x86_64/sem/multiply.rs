@@ -5,10 +5,9 @@ use super::super::exception::RAISE;
 use super::operand::{read, set, sext, width, with, zext};
 use super::reg::{RAX, RDX};
 use super::{R, Value, X86_64};
-use crate::builder::{At, Bin, Builder, Cond, Flow, Un, Width};
+use crate::builder::{At, Bin, Builder, Cond, FlagOp, Flow, Un, Width};
 use crate::guest::{Helper, Touches};
 use crate::isa::x86_64::{self as isa, Insn, Operand};
-use crate::ops::flags;
 use crate::vcpu::Core;
 
 use super::super::Exception;
@@ -24,14 +23,6 @@ fn halves(w: Width) -> (Operand, Operand) {
     }
 }
 
-/// After a multiplication carry and overflow say that the high half matters; the others are
-/// undefined.
-fn overflow_flags<B: Builder<X86_64>>(b: &mut B, overflow: B::V) {
-    let (on, off) = (b.imm(flags::FIXED | flags::C | flags::O), b.imm(flags::FIXED));
-    let image = b.select(overflow, on, off);
-    b.set_field(super::FLAGS, image);
-}
-
 pub(in super::super) fn mul<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) -> R<B> {
     let w = width(insn.operands[0]);
     let y = read(b, at, insn, insn.operands[0])?;
@@ -45,11 +36,9 @@ pub(in super::super) fn mul<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) 
         let product = b.share(product);
         (product, with(b, Bin::Shr, product, u64::from(w.bits())))
     };
-    let high = b.share(high);
-    let zero = b.imm(0);
-    let overflow = b.cmp(Cond::Ne, W64, high, zero);
-    overflow_flags(b, overflow);
+    let (low, high) = (b.share(low), b.share(high));
     set_halves(b, w, low, high);
+    b.flags(FlagOp::MulU, w, x, y, low);
     Ok(Flow::Next)
 }
 
@@ -59,33 +48,22 @@ fn set_halves<B: Builder<X86_64>>(b: &mut B, w: Width, low: B::V, high: B::V) {
     set(b, high_half, high);
 }
 
-/// Low and high half of a signed product, and whether the high one is more than the sign.
-fn signed_product<B: Builder<X86_64>>(b: &mut B, w: Width, x: B::V, y: B::V) -> (B::V, B::V, B::V) {
-    if w == W64 {
-        let low = b.bin(Bin::Mul, W64, x, y);
-        let low = b.share(low);
-        let high = b.bin(Bin::MulHighS, W64, x, y);
-        let high = b.share(high);
-        let sign = with(b, Bin::Sar, low, 63);
-        let overflow = b.cmp(Cond::Ne, W64, high, sign);
-        return (low, high, overflow);
-    }
-    let (x, y) = (sext(b, w, x), sext(b, w, y));
-    let product = b.bin(Bin::Mul, W64, x, y);
-    let product = b.share(product);
-    let fits = sext(b, w, product);
-    let overflow = b.cmp(Cond::Ne, W64, product, fits);
-    (product, with(b, Bin::Shr, product, u64::from(w.bits())), overflow)
-}
-
 /// IMUL with one operand: both halves are kept.
 pub(in super::super) fn imul1<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) -> R<B> {
     let w = width(insn.operands[0]);
     let y = read(b, at, insn, insn.operands[0])?;
     let x = b.get(RAX);
-    let (low, high, overflow) = signed_product(b, w, x, y);
-    overflow_flags(b, overflow);
+    let (low, high) = if w == W64 {
+        (b.bin(Bin::Mul, W64, x, y), b.bin(Bin::MulHighS, W64, x, y))
+    } else {
+        let (x, y) = (sext(b, w, x), sext(b, w, y));
+        let product = b.bin(Bin::Mul, W64, x, y);
+        let product = b.share(product);
+        (product, with(b, Bin::Shr, product, u64::from(w.bits())))
+    };
+    let (low, high) = (b.share(low), b.share(high));
     set_halves(b, w, low, high);
+    b.flags(FlagOp::MulS, w, x, y, low);
     Ok(Flow::Next)
 }
 
@@ -96,9 +74,9 @@ pub(in super::super) fn imul<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn)
     let w = width(to);
     let x = read(b, at, insn, x)?;
     let y = read(b, at, insn, y)?;
-    let (low, _, overflow) = signed_product(b, w, x, y);
-    overflow_flags(b, overflow);
+    let low = b.bin(Bin::Mul, w, x, y);
     set(b, to, low);
+    b.flags(FlagOp::MulS, w, x, y, low);
     Ok(Flow::Next)
 }
 
@@ -138,8 +116,7 @@ fn divide_narrow<B: Builder<X86_64>>(
     let divisor = b.share(divisor);
     let dividend = dividend(b, w, signed);
     let dividend = b.share(dividend);
-    let (div, rem) = if signed { (Bin::DivS, Bin::RemS) } else { (Bin::DivU, Bin::RemU) };
-    let quotient = b.bin(div, W64, dividend, divisor);
+    let quotient = b.bin(if signed { Bin::DivS } else { Bin::DivU }, W64, dividend, divisor);
     let quotient = b.share(quotient);
     let zero = b.imm(0);
     let by_zero = b.cmp(Cond::Eq, W64, divisor, zero);
@@ -147,7 +124,9 @@ fn divide_narrow<B: Builder<X86_64>>(
     let too_large = b.cmp(Cond::Ne, W64, quotient, kept);
     let bad = b.bin(Bin::Or, W64, by_zero, too_large);
     check(b, bad)?;
-    let remainder = b.bin(rem, W64, dividend, divisor);
+    let product = b.bin(Bin::Mul, W64, quotient, divisor);
+    let remainder = b.bin(Bin::Sub, W64, dividend, product);
+    let remainder = b.share(remainder);
     set_halves(b, w, quotient, remainder);
     Ok(())
 }
