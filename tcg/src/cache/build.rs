@@ -25,7 +25,10 @@ impl<G: Guest> Core<G> {
     /// Translates the address of an instruction.
     fn fetch_address(&mut self, va: u64) -> Result<u64, G::Exception> {
         let space = self.fetch_space.0;
-        if let Some(gpa) = self.fetches.find(va, space) {
+        // What is misaligned is the guest's to refuse.
+        if va.is_multiple_of(G::INSN_ALIGN)
+            && let Some(gpa) = self.fetches.find(va, space)
+        {
             return Ok(gpa);
         }
         let mapping = G::translate(self, va, Access::Fetch)?;
