@@ -22,7 +22,7 @@ pub enum OpenError {
     },
     /// The user may not write it.
     #[error(
-        "the disk image {} cannot be written by this user; attach it read-only (readonly=on), \
+        "the disk image {} cannot be written by this user; attach it read-only (readonly), \
          or change its permissions",
         path.display()
     )]
