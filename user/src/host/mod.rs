@@ -1,0 +1,3 @@
+//! What is asked of the host's kernel directly.
+
+pub(crate) mod copy;
