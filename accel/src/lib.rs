@@ -12,9 +12,11 @@ pub use arch::io::{GuestIo, PowerRequest, VcpuClock};
 use arch::state::Arch;
 
 mod error;
+mod powers;
 pub mod tcg;
 
 pub use error::Error;
+pub use powers::{DebugStop, DirtyLog, Doorbells, GuestDebug, IrqChip, Stops, Watch};
 
 /// Host memory behind guest memory; the owner keeps it mapped, and hands out views of it.
 ///
@@ -44,9 +46,23 @@ pub struct Slot {
     pub readonly: bool,
 }
 
+/// Who models the machine's interrupt controllers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IrqChips {
+    /// The machine, all of them; the accelerator's vCPUs have bare pins.
+    #[default]
+    Machine,
+    /// The accelerator models those that belong to vCPUs (x86: the local APICs), the machine the
+    /// others, which send messages through [`IrqChip::send_msi`].
+    Split,
+    /// The accelerator (x86: also the I/O APIC, the two 8259 and the 8254 timer; Arm: the whole
+    /// GIC).
+    Accelerator,
+}
+
 /// What a VM is made of, besides memory.
 #[derive(Clone)]
-pub struct VmConfig {
+pub struct VmConfig<A: Arch> {
     /// Number of vCPUs.
     pub vcpus: u32,
     /// What the vCPUs reach outside themselves.
@@ -56,17 +72,29 @@ pub struct VmConfig {
     /// The accelerator answers the guest's calls to its firmware (SBI, PSCI): the guest is
     /// started without firmware of its own.
     pub firmware_calls: bool,
+    /// What kind of vCPUs; as [`Accelerator::model`] returned it.
+    pub model: A::Model,
+    /// Who models the interrupt controllers; one of [`Accelerator::irqchips`].
+    pub irqchips: IrqChips,
 }
 
 /// A way to run guests of architecture `A`.
 pub trait Accelerator<A: Arch>: Send + Sync {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
+    /// The kind of vCPU that the guest gets if `asked` is wished for: parts that are optional and
+    /// that the host lacks are left out.
+    ///
+    /// # Errors
+    /// The host cannot give what was asked for by name.
+    fn model(&self, asked: &A::Model) -> Result<A::Model, Error>;
+    /// Who can model interrupt controllers, the fastest first.
+    fn irqchips(&self) -> &'static [IrqChips];
     /// A VM without memory.
     ///
     /// # Errors
     /// What the host lacks.
-    fn create_vm(&self, config: VmConfig) -> Result<Box<dyn Vm<A>>, Error>;
+    fn create_vm(&self, config: VmConfig<A>) -> Result<Box<dyn Vm<A>>, Error>;
 }
 
 /// A virtual machine.
@@ -76,6 +104,12 @@ pub trait Vm<A: Arch>: Send + Sync {
     /// # Errors
     /// The slot overlaps another, or does not consist of whole pages.
     fn map(&self, slot: Slot) -> Result<(), Error>;
+    /// Takes away the slot that begins at `gpa`; `Ok(false)` if this accelerator cannot take
+    /// memory away from a VM.
+    ///
+    /// # Errors
+    /// No slot begins there.
+    fn unmap(&self, gpa: u64) -> Result<bool, Error>;
     /// The vCPU `index`, in the state `state`. To be called once for each, on the thread that
     /// will run it, and for all of them before the first one runs. `parked`: it waits until the firmware or another vCPU starts it.
     ///
@@ -102,15 +136,19 @@ pub trait Vm<A: Arch>: Send + Sync {
     fn watch(&self) -> Option<&dyn Watch> {
         None
     }
-}
-
-/// Reporting of stores to chosen pages.
-pub trait Watch {
-    /// Watches the page of `gpa`. To be called before the vCPUs run.
-    ///
-    /// # Errors
-    /// There is no memory at `gpa`.
-    fn watch(&self, gpa: u64) -> Result<(), Error>;
+    /// The interrupt controllers that the accelerator models; `None` with
+    /// [`IrqChips::Machine`].
+    fn irqchip(&self) -> Option<&dyn IrqChip> {
+        None
+    }
+    /// Stores that only signal a descriptor; `None` if this accelerator cannot.
+    fn doorbells(&self) -> Option<&dyn Doorbells> {
+        None
+    }
+    /// Which pages the guest wrote; `None` if this accelerator cannot tell.
+    fn dirty_log(&self) -> Option<&dyn DirtyLog> {
+        None
+    }
 }
 
 /// A virtual CPU, owned by the thread that runs it.
@@ -130,6 +168,15 @@ pub trait Vcpu<A: Arch> {
     /// # Errors
     /// The host failed, or refuses the values.
     fn set_state(&mut self, state: &A::State) -> Result<(), Error>;
+    /// Whether it waits until the firmware or another vCPU starts it.
+    ///
+    /// # Errors
+    /// The host failed.
+    fn parked(&mut self) -> Result<bool, Error>;
+    /// Breakpoints and single steps; `None` if this accelerator has none.
+    fn debugger(&mut self) -> Option<&mut dyn GuestDebug> {
+        None
+    }
 }
 
 /// Why [`Vcpu::run`] returned.
@@ -137,6 +184,8 @@ pub trait Vcpu<A: Arch> {
 pub enum Exit {
     /// [`Vm::kick`] was called.
     Kicked,
+    /// The guest came to one of [`GuestDebug`]'s stops.
+    Debug(DebugStop),
     /// The vCPU cannot go on: the guest has no code to run and no way to get any (a trap handler
     /// that faults on its own first instruction, say).
     Crash(String),

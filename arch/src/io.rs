@@ -7,6 +7,10 @@ pub trait GuestIo: Send + Sync {
     fn read(&self, gpa: u64, data: &mut [u8]);
     /// Writes guest-physical memory that is not RAM.
     fn write(&self, gpa: u64, data: &[u8]);
+    /// Reads `data.len()` bytes (1, 2 or 4) from an I/O port, on architectures that have them.
+    fn port_read(&self, port: u16, data: &mut [u8]);
+    /// Writes 1, 2 or 4 bytes to an I/O port.
+    fn port_write(&self, port: u16, data: &[u8]);
     /// The guest stored to RAM that is being watched; called after the store.
     fn watched(&self, gpa: u64, len: usize);
     /// A byte for the firmware's console (SBI DBCN, SBI legacy putchar).

@@ -13,7 +13,7 @@ pub trait Arch: Sized + Send + Sync + 'static {
     /// The registers of one virtual CPU.
     type State: CpuState;
     /// Which optional parts of the architecture a virtual CPU has.
-    type Model;
+    type Model: Clone + Debug + Default + Send + Sync;
 }
 
 /// What a register is for; the unit in which accelerators copy and gdb lists them.

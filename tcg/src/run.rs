@@ -49,6 +49,11 @@ impl<G: Guest> Vcpu<G> {
         self.core.get()
     }
 
+    /// It stands still until another one starts it.
+    pub fn parked(&mut self) -> bool {
+        G::parked(self.core.get())
+    }
+
     /// Runs until [`request::KICK`] is raised, or the guest can only fault for ever.
     pub fn run(&mut self) -> Stop {
         let machine = self.machine.clone();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::thread;
 
-use accel::{Accelerator, Error, GuestIo, PowerRequest, Vcpu, VcpuClock, Vm, VmConfig};
+use accel::{Accelerator, Error, GuestIo, IrqChips, PowerRequest, Vcpu, VcpuClock, Vm, VmConfig};
 use arch::riscv64::boot::{Layout, Payload};
 use arch::riscv64::state::PRV_M;
 use arch::riscv64::{Hart, Model, Riscv64};
@@ -93,6 +93,8 @@ impl Board {
                     io: io.clone(),
                     clock,
                     firmware_calls: firmware,
+                    model: Model::default(),
+                    irqchips: IrqChips::Machine,
                 })
                 .unwrap(),
         );
@@ -190,6 +192,14 @@ impl GuestIo for Io {
             PATCH => self.patch(),
             _ => {}
         }
+    }
+
+    fn port_read(&self, port: u16, _: &mut [u8]) {
+        panic!("there is no port {port:#x}");
+    }
+
+    fn port_write(&self, port: u16, _: &[u8]) {
+        panic!("there is no port {port:#x}");
     }
 
     fn watched(&self, gpa: u64, len: usize) {

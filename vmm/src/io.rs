@@ -50,6 +50,13 @@ impl GuestIo for MachineIo {
         }
     }
 
+    /// No board of this build has ports: nothing answers.
+    fn port_read(&self, _: u16, data: &mut [u8]) {
+        data.fill(0xff);
+    }
+
+    fn port_write(&self, _: u16, _: &[u8]) {}
+
     fn watched(&self, gpa: u64, len: usize) {
         match self.htif.get().and_then(|htif| htif.stored(gpa, len)) {
             Some(Request::Exit(status)) => self.control.post(Event::Exit(status)),

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use arch::state::Arch;
-use tcg::guest::Guest;
+pub use tcg::guest::Guest;
 use tcg::mmu::host::{HostMapping, HostRange};
 use tcg::vcpu::request;
 use tcg::{Config, Machine, Mode};
 
-use crate::{Accelerator, Error, Exit, HostMemory, Slot, TcgMode, Vcpu, Vm, VmConfig, Watch};
+use crate::{
+    Accelerator, Error, Exit, HostMemory, IrqChips, Slot, TcgMode, Vcpu, Vm, VmConfig, Watch,
+};
 
 /// Bytes reserved for translated code, used in two halves; one holds three million guest
 /// instructions.
@@ -27,7 +29,15 @@ impl<A: Guest> Accelerator<A> for Tcg {
         "tcg"
     }
 
-    fn create_vm(&self, config: VmConfig) -> Result<Box<dyn Vm<A>>, Error> {
+    fn model(&self, asked: &A::Model) -> Result<A::Model, Error> {
+        Ok(asked.clone())
+    }
+
+    fn irqchips(&self) -> &'static [IrqChips] {
+        &[IrqChips::Machine]
+    }
+
+    fn create_vm(&self, config: VmConfig<A>) -> Result<Box<dyn Vm<A>>, Error> {
         let mode = match self.mode {
             TcgMode::Jit => Mode::Jit { threshold: Mode::DEFAULT_THRESHOLD },
             TcgMode::Interpreter => Mode::Interpreter,
@@ -67,6 +77,11 @@ impl<A: Guest> Vm<A> for TcgVm<A> {
         let host = HostRange::new(Arc::new(Mapped(slot.memory)));
         let slot = tcg::mmu::ram::Slot { gpa: slot.gpa, host, readonly: slot.readonly };
         Ok(self.machine.map(slot)?)
+    }
+
+    /// What was read through a slot may be anywhere in caches and TLBs.
+    fn unmap(&self, _: u64) -> Result<bool, Error> {
+        Ok(false)
     }
 
     fn create_vcpu(
@@ -131,5 +146,9 @@ where
     fn set_state(&mut self, state: &A::State) -> Result<(), Error> {
         self.vcpu.core().state = state.clone();
         Ok(())
+    }
+
+    fn parked(&mut self) -> Result<bool, Error> {
+        Ok(self.vcpu.parked())
     }
 }

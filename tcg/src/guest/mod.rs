@@ -183,6 +183,8 @@ pub trait Guest: Arch {
     fn remote(core: &mut Core<Self>, request: Self::Remote);
     /// The vCPU stands still until another one starts it.
     fn park(core: &mut Core<Self>);
+    /// Whether it stands still until another one starts it.
+    fn parked(core: &Core<Self>) -> bool;
     /// The vCPU has nothing to do until a request is raised.
     fn halted(core: &mut Core<Self>) -> bool;
 

@@ -67,6 +67,12 @@ impl GuestIo for Stopper {
         }
     }
 
+    fn port_read(&self, _: u16, data: &mut [u8]) {
+        data.fill(0xff);
+    }
+
+    fn port_write(&self, _: u16, _: &[u8]) {}
+
     fn watched(&self, _: u64, _: usize) {
         self.stop();
     }

@@ -49,6 +49,12 @@ impl GuestIo for Stopper {
         machine.signals(((gpa - STOP) / 8) as u32).raise(request::KICK);
     }
 
+    fn port_read(&self, _: u16, data: &mut [u8]) {
+        data.fill(0xff);
+    }
+
+    fn port_write(&self, _: u16, _: &[u8]) {}
+
     fn watched(&self, _: u64, _: usize) {}
 
     fn firmware_put(&self, _: u8) {}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use accel::{Accelerator, Vm, VmConfig};
+use accel::{Accelerator, IrqChips, Vm, VmConfig};
 use arch::Arch;
 use devices::bus::lock;
 use devices::host::terminal::RawTerminal;
@@ -33,6 +33,10 @@ pub(crate) trait Board<A: Arch>: Send {
     fn boot(&self, memory: &GuestMemory) -> Result<Booted<A>, Error>;
     /// The accelerator answers calls to the firmware.
     fn firmware_calls(&self) -> bool;
+    /// What kind of vCPUs, as the accelerator gives them.
+    fn model(&self) -> A::Model;
+    /// Who models the interrupt controllers.
+    fn irqchips(&self) -> IrqChips;
 }
 
 /// A machine with all its parts.
@@ -92,6 +96,8 @@ impl<A: Arch> Parts<A> {
             io: self.io.clone(),
             clock: self.clock.clone(),
             firmware_calls: self.board.firmware_calls(),
+            model: self.board.model(),
+            irqchips: self.board.irqchips(),
         })?);
         for slot in self.memory.slots() {
             vm.map(slot)?;

@@ -22,8 +22,8 @@ mod virtio;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use accel::TcgMode;
-use accel::tcg::Tcg;
+use accel::tcg::{Guest, Tcg};
+use accel::{Accelerator, TcgMode};
 use api::{AccelKind, AccelSpec, Isa, MachineSpec, TcgKind};
 use arch::Arch;
 
@@ -113,8 +113,8 @@ impl Machine {
     }
 }
 
-/// The software CPU as the specification wants it, which so far is the best there is.
-fn tcg(spec: AccelSpec) -> Tcg {
+/// The accelerator that the specification wants, which so far is the software CPU.
+fn accelerator<A: Guest>(spec: AccelSpec) -> Result<Box<dyn Accelerator<A>>, Error> {
     let mode = match spec.tcg {
         TcgKind::Jit => TcgMode::Jit,
         TcgKind::Interp => TcgMode::Interpreter,
@@ -124,5 +124,5 @@ fn tcg(spec: AccelSpec) -> Tcg {
         AccelKind::Tcg => "as asked",
     };
     tracing::info!("accelerator: tcg ({mode:?}), {why}");
-    Tcg { mode }
+    Ok(Box::new(Tcg { mode }))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use api::MachineSpec;
 use arch::riscv64::fields::{IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI};
-use arch::riscv64::{Riscv64, board};
+use arch::riscv64::{Model, Riscv64, board};
 use devices::Bus;
 use devices::clock::ClockRef;
 use devices::device::Device;
@@ -39,7 +39,8 @@ const PAGE: u64 = 4096;
 /// Puts a machine together. The console comes last: with it a terminal changes its mode.
 pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv64>), Error> {
     check(spec)?;
-    let virt = Virt::open(spec)?;
+    let accel = super::accelerator::<Riscv64>(spec.accel)?;
+    let virt = Virt::open(spec, accel.model(&Model::default())?)?;
     let link = Arc::new(Link::default());
     let control = Arc::new(Control::new(link.clone()));
     let memory = memory(spec, &virt, &link)?;
@@ -73,7 +74,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv6
         input,
         input_thread: None,
         workers,
-        accel: Box::new(super::tcg(spec.accel)),
+        accel,
         board: Box::new(virt),
         io: Arc::new(io),
         clock,

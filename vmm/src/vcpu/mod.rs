@@ -43,7 +43,8 @@ fn run<A: Arch>(vcpu: &mut dyn Vcpu<A>, control: &Control) -> Result<(), Error> 
     control.vcpu_made();
     while control.checkpoint() == Next::Run {
         match vcpu.run()? {
-            Exit::Kicked => {}
+            // No debugger is attached yet, so nothing but a kick ends a run.
+            Exit::Kicked | Exit::Debug(_) => {}
             Exit::Crash(report) => control.post(Event::Crashed(report)),
         }
     }

@@ -130,6 +130,10 @@ impl Guest for Aarch64 {
 
     fn park(_: &mut Core<Self>) {}
 
+    fn parked(_: &Core<Self>) -> bool {
+        false
+    }
+
     fn halted(_: &mut Core<Self>) -> bool {
         false
     }

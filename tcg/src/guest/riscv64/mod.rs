@@ -235,6 +235,10 @@ impl Guest for Riscv64 {
         core.local.stopped = true;
     }
 
+    fn parked(core: &Core<Self>) -> bool {
+        core.local.stopped
+    }
+
     fn halted(core: &mut Core<Self>) -> bool {
         if core.local.waiting && trap::wakes(&core.state) {
             core.local.waiting = false;

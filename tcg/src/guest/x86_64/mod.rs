@@ -139,6 +139,10 @@ impl Guest for X86_64 {
 
     fn park(_: &mut Core<Self>) {}
 
+    fn parked(_: &Core<Self>) -> bool {
+        false
+    }
+
     fn halted(_: &mut Core<Self>) -> bool {
         false
     }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 
+use accel::IrqChips;
 use api::{Firmware, MachineSpec};
 use arch::boot::{Isa, Program};
 use arch::riscv64::boot::{BootError, Layout, Payload};
@@ -37,7 +38,7 @@ pub(super) struct Virt {
 
 impl Virt {
     /// Opens what is to be booted.
-    pub(super) fn open(spec: &MachineSpec) -> Result<Self, Error> {
+    pub(super) fn open(spec: &MachineSpec, model: Model) -> Result<Self, Error> {
         let board = &spec.board;
         let firmware = match &board.firmware {
             Firmware::File(path) => Some(BootFile::open("firmware", path)?),
@@ -52,7 +53,7 @@ impl Virt {
             initrd: BootFile::open_some("initrd", board.initrd.as_ref())?,
             firmware,
             bare: board.firmware == Firmware::None,
-            model: Model::default(),
+            model,
         })
     }
 
@@ -132,6 +133,14 @@ impl Board<Riscv64> for Virt {
 
     fn firmware_calls(&self) -> bool {
         !self.needs_rom()
+    }
+
+    fn model(&self) -> Model {
+        self.model.clone()
+    }
+
+    fn irqchips(&self) -> IrqChips {
+        IrqChips::Machine
     }
 }
 
