@@ -1,6 +1,6 @@
-//! x86-64: what a program at user level sees. Control registers, segments, MSRs and the x87 unit
-//! are not here yet.
+//! x86-64: registers at every level, and model-specific registers.
 
+pub mod msr;
 pub mod state;
 
 #[cfg(test)]

@@ -20,3 +20,32 @@ fn registers_have_their_names() {
     assert_eq!(cpu.get(Cpu::reg("r15").unwrap()), 15);
     assert_eq!(Cpu::reg("xmm3").unwrap().bits, 128);
 }
+
+#[test]
+fn every_register_has_a_name_of_its_own() {
+    let mut names: Vec<&str> = Cpu::REGS.iter().map(|reg| reg.name).collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!((names.len(), names[0].is_empty()), (all, false));
+}
+
+#[test]
+fn msrs_are_found_by_number() {
+    let mut cpu = Cpu::reset(true);
+    for msr in super::msr::MSRS {
+        assert!(cpu.set_msr(msr.number, u64::from(msr.number)), "{}", msr.name);
+    }
+    for msr in super::msr::MSRS {
+        assert_eq!(cpu.get(Cpu::reg(msr.name).unwrap()), u128::from(msr.number), "{}", msr.name);
+    }
+    assert!(!cpu.set_msr(0xc000_0080, 1), "EFER is a register of its own");
+}
+
+#[test]
+fn a_reset_starts_below_4_gib() {
+    let cpu = Cpu::reset(true);
+    assert_eq!(cpu.segment_base(seg::CS) + cpu.rip, 0xffff_fff0);
+    assert_eq!((cpu.rflags(), cpu.mp_state), (RFLAGS_FIXED, mp::RUNNING));
+    assert_eq!(Cpu::reset(false).mp_state, mp::UNINITIALIZED);
+}
