@@ -19,8 +19,10 @@ mod run;
 pub mod softfloat;
 #[doc(hidden)]
 pub mod testing;
+mod user;
 pub mod vcpu;
 
 pub use host::NativeError;
 pub use machine::{Config, Machine, Mode};
 pub use run::{Stop, Vcpu};
+pub use user::{CodeRange, Redirect, UserConfig, UserError};

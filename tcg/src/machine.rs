@@ -10,6 +10,7 @@ use crate::host::{Native, NativeError};
 use crate::jit::cell::{Cell, Cells};
 use crate::mmu::pages::{CODE, WATCH, WRITERS};
 use crate::mmu::ram::{Place, Ram, Slot, SlotError};
+use crate::mmu::user::UserMemory;
 use crate::vcpu::{Core, Signals, Work};
 
 /// How guest code is executed.
@@ -48,10 +49,15 @@ pub struct Config {
     pub firmware_calls: bool,
 }
 
+/// Threads of a process in user mode at most: as many as Linux numbers by default.
+const MAX_THREADS: u32 = 32768;
+
 /// See the module.
 pub struct Machine<G: Guest> {
     pub(crate) cells: Cells<G>,
     pub(crate) ram: Ram,
+    /// User mode: the process's memory.
+    pub(crate) memory: Option<Arc<dyn UserMemory>>,
     pub(crate) cache: Cache<G>,
     /// Runs of a block before it is translated; `u32::MAX` never.
     pub(crate) threshold: u32,
@@ -70,14 +76,27 @@ pub struct Machine<G: Guest> {
 impl<G: Guest> Machine<G> {
     /// A machine without memory; its vCPUs exist, and run once [`Machine::vcpu`] gives them out.
     pub fn new(config: Config) -> Result<Arc<Self>, NativeError> {
+        Self::with_memory(config, None)
+    }
+
+    pub(crate) fn with_memory(
+        config: Config,
+        memory: Option<Arc<dyn UserMemory>>,
+    ) -> Result<Arc<Self>, NativeError> {
         let (native, threshold) = match config.mode {
-            Mode::Jit { threshold } => (Native::new(config.code_bytes)?, threshold),
+            Mode::Jit { threshold } => {
+                (Native::new(config.code_bytes, memory.is_some())?, threshold)
+            }
             Mode::Interpreter | Mode::Eval => (None, u32::MAX),
         };
         let threshold = if native.is_some() { threshold } else { u32::MAX };
         Ok(Arc::new(Self {
-            cells: Cells::new(config.vcpus),
+            cells: Cells::new(
+                config.vcpus,
+                if memory.is_some() { MAX_THREADS } else { config.vcpus },
+            ),
             ram: Ram::default(),
+            memory,
             cache: Cache::new(native),
             threshold,
             eval: config.mode == Mode::Eval,
@@ -110,6 +129,9 @@ impl<G: Guest> Machine<G> {
     /// Somebody other than a vCPU (a device) wrote `len` bytes of guest memory at `gpa`: code
     /// made from them is dropped.
     pub fn written(&self, gpa: u64, len: usize) {
+        if self.memory.is_some() {
+            return self.cache.invalidate_pages(gpa, len as u64);
+        }
         let mut at = gpa;
         let end = gpa.saturating_add(len as u64);
         while at < end {

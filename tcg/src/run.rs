@@ -14,9 +14,11 @@ use crate::vcpu::{Core, Work, request};
 
 /// Why [`Vcpu::run`] returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum Stop<E> {
     /// It was asked to.
     Kicked,
+    /// User mode: the instruction at the program counter raised this, and was not begun.
+    Exception(E),
     /// No instruction can be fetched, not even that of the trap handler; says where.
     Crashed(String),
 }
@@ -27,8 +29,8 @@ const FAILED_FETCHES: u32 = 16;
 
 /// A vCPU, to be run by one thread.
 pub struct Vcpu<G: Guest> {
-    core: CoreRef<G>,
-    machine: Arc<Machine<G>>,
+    pub(crate) core: CoreRef<G>,
+    pub(crate) machine: Arc<Machine<G>>,
 }
 
 impl<G: Guest> Machine<G> {
@@ -55,7 +57,11 @@ impl<G: Guest> Vcpu<G> {
     }
 
     /// Runs until [`request::KICK`] is raised, or the guest can only fault for ever.
-    pub fn run(&mut self) -> Stop {
+    /// In user mode, also until an instruction raises an exception.
+    pub fn run(&mut self) -> Stop<G::Exception> {
+        if self.machine.memory.is_some() {
+            return self.run_user();
+        }
         let machine = self.machine.clone();
         let signals = machine.signals(self.core.get().index);
         signals.set_inside(true);
@@ -74,13 +80,13 @@ impl<G: Guest> Vcpu<G> {
     }
 
     /// Runs one block, or translated code until it comes back.
-    fn step(&mut self) -> Option<Stop> {
+    pub(crate) fn step(&mut self) -> Option<Stop<G::Exception>> {
         let core = self.core.get();
         let pc = fields::read::<G>(&core.state, G::PC);
         let block = match core.block_at(pc) {
             Ok(block) => block,
             Err(e) => {
-                G::deliver(core, e);
+                core.deliver(e);
                 core.look_again();
                 return core.fetch_failed(pc, e);
             }
@@ -102,9 +108,8 @@ impl<G: Guest> Vcpu<G> {
         None
     }
 
-    fn run_code(&mut self, code: u64) {
-        let machine = self.machine.clone();
-        let Some(native) = &machine.cache.native else {
+    pub(crate) fn run_code(&mut self, code: u64) {
+        let Some(native) = &self.machine.cache.native else {
             return;
         };
         self.core.get().sync_fp_control();
@@ -114,11 +119,11 @@ impl<G: Guest> Vcpu<G> {
             Exit::Jump | Exit::Request => {}
             Exit::Chain => self.chain(),
             Exit::Resync => core.look_again(),
-            Exit::Interpret => core.interpret = true,
+            Exit::Interpret | Exit::Fault => core.interpret = true,
             Exit::Exception | Exit::Raised => {
                 core.raise_fp_flags();
                 if let Some(e) = core.raised.take() {
-                    G::deliver(core, e);
+                    core.deliver(e);
                 }
                 core.look_again();
             }
@@ -156,7 +161,7 @@ impl<G: Guest> Core<G> {
     }
 
     /// Counts fetches that fail in a row.
-    fn fetch_failed(&mut self, pc: u64, e: G::Exception) -> Option<Stop> {
+    fn fetch_failed(&mut self, pc: u64, e: G::Exception) -> Option<Stop<G::Exception>> {
         self.failed_fetches += 1;
         (self.failed_fetches > FAILED_FETCHES).then(|| {
             Stop::Crashed(format!("vCPU {} cannot fetch code at {pc:#x}: {e:?}", self.index))
@@ -164,7 +169,7 @@ impl<G: Guest> Core<G> {
     }
 
     /// Looks after requests; true if the vCPU was asked to return.
-    fn attend(&mut self) -> bool {
+    pub(crate) fn attend(&mut self) -> bool {
         let machine = self.machine.clone();
         let signals = machine.signals(self.index);
         loop {

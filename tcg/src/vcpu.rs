@@ -4,7 +4,7 @@
 //! touch: it lies in front of the core in one allocation ([`crate::jit::cell`]), so that
 //! translated code reaches both from one register.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Release, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::jumps::Jumps;
@@ -12,6 +12,7 @@ use crate::guest::Guest;
 use crate::machine::Machine;
 use crate::mmu::ram::{self, Place, Slots};
 use crate::mmu::tlb::{Fetches, Tlb};
+use crate::mmu::user::Fault;
 
 /// Reasons to leave translated code, in [`Signals::request`].
 pub mod request {
@@ -122,6 +123,17 @@ impl<G: Guest> Signals<G> {
         self.inside.store(inside, SeqCst);
     }
 
+    /// Makes the vCPU return from `run` soon. For signal handlers too: does not wake a halted
+    /// vCPU, which there is none of in user mode.
+    pub fn kick(&self) {
+        self.request.fetch_or(request::KICK, SeqCst);
+    }
+
+    /// The thread uses nothing cached from here on.
+    pub(crate) fn leave(&self) {
+        self.inside.store(false, Release);
+    }
+
     /// Blocks until a request is raised.
     pub(crate) fn wait(&self) {
         let mut queue = self.queue();
@@ -191,6 +203,12 @@ pub struct Core<G: Guest> {
     pub(crate) failed_fetches: u32,
     /// The next block is interpreted, whether it has code or not.
     pub(crate) interpret: bool,
+    /// User mode: guest addresses are host addresses.
+    pub(crate) direct: bool,
+    /// User mode: the exception that ends the run.
+    pub(crate) stopped: Option<G::Exception>,
+    /// User mode: the last access that faulted.
+    pub(crate) fault: Option<Fault>,
 }
 
 /// The sticky flags of the SSE unit.
@@ -200,6 +218,7 @@ const MXCSR_MASKS: u32 = 0x1f80;
 
 impl<G: Guest> Core<G> {
     pub(crate) fn new(machine: Arc<Machine<G>>, index: u32, state: G::State) -> Self {
+        let machine_is_user = machine.memory.is_some();
         Self {
             state,
             hot: Hot {
@@ -230,12 +249,24 @@ impl<G: Guest> Core<G> {
             stale: false,
             failed_fetches: 0,
             interpret: false,
+            direct: machine_is_user,
+            stopped: None,
+            fault: None,
         }
     }
 
     /// What other threads may touch of this vCPU.
     pub fn signals(&self) -> &Signals<G> {
         self.machine.signals(self.index)
+    }
+
+    /// Enters an exception, or leaves it to the caller of `run`.
+    pub(crate) fn deliver(&mut self, e: G::Exception) {
+        if self.direct {
+            self.stopped = Some(e);
+        } else {
+            G::deliver(self, e);
+        }
     }
 
     /// Brings key and jump table up to date with the state. To be called whenever the state may

@@ -14,6 +14,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("disk/src/raw/io.rs", "preadv, pwritev and fallocate"),
     ("tcg/src/host/x86_64/calls.rs", "enters generated code, and is called by it"),
     ("tcg/src/host/x86_64/cpu_oracle.rs", "runs instructions on the host's own processor in tests"),
+    ("tcg/src/host/x86_64/direct.rs", "accesses addresses that a guest chose, in user mode"),
     ("tcg/src/host/x86_64/fpu_oracle.rs", "asks the host's FPU, under another MXCSR"),
     ("tcg/src/interp/fields.rs", "reads and writes the CPU state by byte offset"),
     ("tcg/src/jit/cell.rs", "hands out the one exclusive reference to a vCPU's core"),

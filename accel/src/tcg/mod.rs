@@ -136,6 +136,8 @@ where
         Ok(match self.vcpu.run() {
             tcg::Stop::Kicked => Exit::Kicked,
             tcg::Stop::Crashed(what) => Exit::Crash(what),
+            // Only user mode leaves exceptions to its caller.
+            tcg::Stop::Exception(e) => Exit::Crash(format!("the guest raised {e:?}")),
         })
     }
 

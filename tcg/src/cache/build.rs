@@ -24,6 +24,9 @@ impl<G: Guest> Core<G> {
 
     /// Translates the address of an instruction.
     fn fetch_address(&mut self, va: u64) -> Result<u64, G::Exception> {
+        if self.direct {
+            return Ok(va);
+        }
         let space = self.fetch_space.0;
         // What is misaligned is the guest's to refuse.
         if va.is_multiple_of(G::INSN_ALIGN)
@@ -109,6 +112,13 @@ impl<G: Guest> Core<G> {
     /// Appends the bytes from `gpa` to the end of its page (as many as a block can use), after
     /// making sure that stores to them will be seen.
     fn code_bytes(&mut self, gpa: u64, va: u64, bytes: &mut Vec<u8>) -> Result<(), G::Exception> {
+        let room = (PAGE_SIZE - (gpa & PAGE_MASK)) as usize;
+        let len = room.min(BLOCK_INSNS * G::INSN_MAX);
+        let old = bytes.len();
+        if self.direct {
+            bytes.resize(old + len, 0);
+            return self.direct_fetch(va, &mut bytes[old..]);
+        }
         let place = self.place(gpa).ok_or_else(|| G::bus_error(va, Access::Fetch))?;
         let before = place.pages.add(place.offset, CODE);
         if before & WRITERS != 0 {
@@ -117,9 +127,6 @@ impl<G: Guest> Core<G> {
             self.tlb.protect(host_page);
             self.machine.clone().broadcast(self, Work::Protect(host_page));
         }
-        let room = (PAGE_SIZE - (gpa & PAGE_MASK)) as usize;
-        let len = room.min(BLOCK_INSNS * G::INSN_MAX);
-        let old = bytes.len();
         bytes.resize(old + len, 0);
         place.hva.read(&mut bytes[old..]);
         Ok(())

@@ -77,6 +77,13 @@ impl<G: Guest> Jumps<G> {
         }
     }
 
+    /// The host code of an address, if it is known here. It may be dead, and looks for other code
+    /// then.
+    pub(crate) fn code(&self, pc: u64) -> Option<u64> {
+        let jump = &self.table[index(pc, G::INSN_ALIGN)];
+        (jump.pc == pc).then_some(jump.code)
+    }
+
     /// The live block of an address, if it is known here.
     pub(crate) fn find(&self, pc: u64) -> Option<&Arc<Block<G>>> {
         let block = self.blocks[index(pc, G::INSN_ALIGN)].as_ref()?;

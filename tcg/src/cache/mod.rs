@@ -202,6 +202,25 @@ impl<G: Guest> Cache<G> {
         !dying.is_empty()
     }
 
+    /// Kills the blocks made from the pages of a range; user mode, where a page may be far from the
+    /// next.
+    pub(crate) fn invalidate_pages(&self, start: u64, len: u64) {
+        let first = start >> PAGE_BITS;
+        let last = start.saturating_add(len.saturating_sub(1)) >> PAGE_BITS;
+        let few = last - first < 64;
+        let pages: Vec<u64> = if few {
+            (first..=last).collect()
+        } else {
+            let maps = self.maps();
+            maps.pages.keys().copied().filter(|page| (first..=last).contains(page)).collect()
+        };
+        // Also without blocks: somebody may be reading these bytes now.
+        self.maps().epoch += 1;
+        for page in pages {
+            self.invalidate(page << PAGE_BITS, PAGE_MASK + 1, || ());
+        }
+    }
+
     fn kill(&self, block: &Block<G>) {
         block.dead.store(true, SeqCst);
         if let (Some(native), code @ 1..) = (&self.native, block.code()) {

@@ -4,13 +4,13 @@
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::Native;
+pub(crate) use x86_64::{Native, direct};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod none;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use none::Native;
+pub(crate) use none::{Native, direct};
 
 /// The translator of this host could not be set up.
 #[derive(Debug, thiserror::Error)]

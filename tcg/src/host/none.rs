@@ -16,12 +16,62 @@ pub(crate) struct Native<G> {
     guest: PhantomData<fn(G)>,
 }
 
+/// Accessors that there are none of: user mode is refused before one is called.
+pub(crate) mod direct {
+    pub(crate) const AVAILABLE: bool = false;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Answer {
+        pub(crate) value: u64,
+        pub(crate) fault: u64,
+    }
+
+    /// Nothing is mapped anywhere.
+    const NONE: Answer = Answer { value: 0, fault: (libc::SIGSEGV as u64) << 32 | 1 };
+
+    pub(crate) fn load(_: u64, _: u8) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn store(_: u64, _: u64, _: u8) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn swap(_: u64, _: u64, _: u8) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn add(_: u64, _: u64, _: u8) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn cas(_: u64, _: u64, _: u64, _: u8) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn copy_in(_: &mut [u8], _: u64) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn copy_out(_: u64, _: &[u8]) -> Answer {
+        NONE
+    }
+
+    pub(crate) fn landing(_: u64) -> Option<u64> {
+        None
+    }
+}
+
 impl<G: Guest> Native<G> {
-    pub(crate) fn new(_code_bytes: usize) -> Result<Option<Self>, NativeError> {
+    pub(crate) fn new(_code_bytes: usize, _direct: bool) -> Result<Option<Self>, NativeError> {
         Ok(None)
     }
 
     pub(crate) fn miss_code(&self) -> u64 {
+        match self.none {}
+    }
+
+    pub(crate) fn code_range(&self) -> (u64, u64, u64) {
         match self.none {}
     }
 

@@ -32,7 +32,7 @@ fn run_by<G: Guest, const EVAL: bool>(core: &mut Core<G>, block: &Block<G>) -> E
         Body::Insns(insns) => insns,
         Body::Undefined(bits) => {
             fields::write::<G>(&mut core.state, G::PC, pc);
-            G::deliver(core, G::undefined(*bits));
+            core.deliver(G::undefined(*bits));
             return Ended::Resync;
         }
     };
@@ -62,7 +62,7 @@ fn run_by<G: Guest, const EVAL: bool>(core: &mut Core<G>, block: &Block<G>) -> E
             Ok(Flow::Dispatch) => return Ended::Resync,
             Err(e) => {
                 fields::write::<G>(&mut core.state, G::PC, at.pc);
-                G::deliver(core, e);
+                core.deliver(e);
                 return Ended::Resync;
             }
         };

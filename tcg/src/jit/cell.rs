@@ -3,8 +3,8 @@
 
 use std::cell::UnsafeCell;
 use std::mem::{MaybeUninit, offset_of};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 
 use crate::guest::Guest;
 use crate::vcpu::{Core, Signals};
@@ -80,19 +80,66 @@ impl<G: Guest> Drop for CoreRef<G> {
 
 /// The cells of a machine.
 pub(crate) struct Cells<G: Guest> {
-    cells: Box<[Arc<Cell<G>>]>,
+    /// Made as they are needed, and never unmade: others may hold on to one.
+    chunks: Box<[OnceLock<Chunk<G>>]>,
+    len: AtomicU32,
 }
 
+type Chunk<G> = Box<[OnceLock<Arc<Cell<G>>>]>;
+
+/// Cells in a chunk.
+const CHUNK: u32 = 256;
+
 impl<G: Guest> Cells<G> {
-    pub(crate) fn new(count: u32) -> Self {
-        Self { cells: (0..count).map(|_| Arc::new(Cell::new())).collect() }
+    /// `count` cells, and room for `most`.
+    pub(crate) fn new(count: u32, most: u32) -> Self {
+        let chunks = (0..most.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect();
+        let cells = Self { chunks, len: AtomicU32::new(0) };
+        for _ in 0..count {
+            cells.add();
+        }
+        cells
+    }
+
+    /// One more cell and its number; `None` if there is no room.
+    fn add(&self) -> Option<u32> {
+        let room = self.chunks.len() as u32 * CHUNK;
+        let next = |n| (n < room).then_some(n + 1);
+        // Made before it counts: whoever sees the new length finds the cell.
+        loop {
+            let index = self.len();
+            next(index)?;
+            let chunk = self.chunks[(index / CHUNK) as usize]
+                .get_or_init(|| (0..CHUNK).map(|_| OnceLock::new()).collect());
+            chunk[(index % CHUNK) as usize].get_or_init(|| Arc::new(Cell::new()));
+            if self.len.compare_exchange(index, index + 1, SeqCst, SeqCst).is_ok() {
+                return Some(index);
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> u32 {
-        self.cells.len() as u32
+        self.len.load(SeqCst)
     }
 
     pub(crate) fn get(&self, index: u32) -> &Arc<Cell<G>> {
-        &self.cells[index as usize]
+        self.chunks[(index / CHUNK) as usize]
+            .get()
+            .and_then(|chunk| chunk[(index % CHUNK) as usize].get())
+            .expect("a vCPU's number is below their count")
+    }
+
+    /// Takes a cell that no vCPU has, a new one if need be; `make` is given its number.
+    pub(crate) fn vacant(&self, make: impl Fn(u32) -> Core<G>) -> Option<CoreRef<G>> {
+        let old = (0..self.len()).find_map(|index| self.get(index).take(|| make(index)));
+        if old.is_some() {
+            return old;
+        }
+        loop {
+            let index = self.add()?;
+            if let Some(core) = self.get(index).take(|| make(index)) {
+                return Some(core);
+            }
+        }
     }
 }

@@ -22,6 +22,9 @@ pub(crate) enum Exit {
     Interpret = 5,
     /// As `Exception`, and the state is up to date.
     Raised = 6,
+    /// The instruction whose row is that of the access at host address `hot.exit[1]` faulted: the
+    /// interpreter does it again.
+    Fault = 7,
 }
 
 impl Exit {
@@ -34,6 +37,7 @@ impl Exit {
             4 => Exit::Exception,
             5 => Exit::Interpret,
             6 => Exit::Raised,
+            7 => Exit::Fault,
             _ => unreachable!("exit code {code}: translated code returns only the codes above"),
         }
     }
@@ -43,7 +47,8 @@ impl Exit {
 /// which guest registers are in host registers only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// Return address of the call into the slow path, from the start of the block's code.
+    /// Return address of the call into the slow path, from the start of the code buffer; or
+    /// address of an access that may fault, and [`ACCESS`].
     pub(crate) host: u32,
     /// Guest program counter, from the block's.
     pub(crate) pc: u16,
@@ -52,6 +57,10 @@ pub(crate) struct Row {
     /// Index into [`Rows::vec`] plus one, for dirty vector registers; 0: none.
     pub(crate) vec: u16,
 }
+
+/// In [`Row::host`]: the row is that of an access, not of a call. Both kinds may name one address:
+/// a call returns to the next instruction.
+pub(crate) const ACCESS: u32 = 1 << 31;
 
 /// Pairs of a host's vector register and the guest register that it holds.
 pub(crate) type DirtyList = Box<[(u8, u8)]>;

@@ -20,6 +20,9 @@ enum Target {
 impl<G: Guest> Core<G> {
     /// Loads `1 << size` bytes from a guest virtual address, zero-extended.
     pub fn load(&mut self, va: u64, size: u8) -> Result<u64, G::Exception> {
+        if self.direct {
+            return self.direct_load(va, size);
+        }
         let bytes = 1u64 << size;
         if let Some(hva) = self.tlb.lookup(false, self.hot.key, va, bytes) {
             return Ok(hva.load(size));
@@ -51,6 +54,9 @@ impl<G: Guest> Core<G> {
 
     /// Stores the low `1 << size` bytes of `v` to a guest virtual address.
     pub fn store(&mut self, va: u64, v: u64, size: u8) -> Result<(), G::Exception> {
+        if self.direct {
+            return self.direct_store(va, v, size);
+        }
         let bytes = 1u64 << size;
         if let Some(hva) = self.tlb.lookup(true, self.hot.key, va, bytes) {
             hva.store(v, size);
@@ -71,6 +77,9 @@ impl<G: Guest> Core<G> {
 
     /// Atomic read-modify-write; gives the old value.
     pub fn rmw(&mut self, op: Rmw, va: u64, v: u64, m: MemOp) -> Result<u64, G::Exception> {
+        if self.direct {
+            return Ok(extend(self.direct_rmw(op, va, v, m)?, m));
+        }
         let old = match self.reach_aligned(va, m)? {
             Target::Ram { gpa, place } => {
                 let old = place.hva.rmw(op, v, m.size);
@@ -89,6 +98,9 @@ impl<G: Guest> Core<G> {
 
     /// Atomic compare and exchange; gives the value found.
     pub fn cas(&mut self, va: u64, old: u64, new: u64, m: MemOp) -> Result<u64, G::Exception> {
+        if self.direct {
+            return Ok(extend(self.direct_cas(va, old, new, m)?, m));
+        }
         let found = match self.reach_aligned(va, m)? {
             Target::Ram { gpa, place } => {
                 let found = place.hva.cas(old, new, m.size);
@@ -210,7 +222,8 @@ pub(crate) fn extend(v: u64, m: MemOp) -> u64 {
     if m.signed { ((v << unused) as i64 >> unused) as u64 } else { v << unused >> unused }
 }
 
-fn combine(op: Rmw, old: u64, v: u64, m: MemOp) -> u64 {
+/// What a read-modify-write leaves in memory.
+pub(crate) fn combine(op: Rmw, old: u64, v: u64, m: MemOp) -> u64 {
     let signed = MemOp { signed: true, ..m };
     let (a, b) = (extend(old, signed) as i64, extend(v, signed) as i64);
     let unsigned = MemOp { signed: false, ..m };

@@ -20,7 +20,7 @@ use super::stubs::{Calls, Stubs};
 use crate::builder::{At, Bin, Cond, FlagCond, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
-use crate::jit::{Row, probe::Usage};
+use crate::jit::{ACCESS, Row, probe::Usage};
 
 /// A value: an index into the instruction's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +69,8 @@ pub(super) struct Local {
 pub(super) enum LastDef {
     /// `mov` from a scratch register.
     Mov { from: Reg },
-    /// The load of a memory access; its slow path ends in `cold_mov`.
-    Load { form: super::asm::Form, width: super::asm::Width, mem: Mem, cold_mov: usize },
+    /// The load of a memory access; its slow path, if there is one, ends in `cold_mov`.
+    Load { form: super::asm::Form, width: super::asm::Width, mem: Mem, cold_mov: Option<usize> },
 }
 
 /// See the module.
@@ -109,6 +109,8 @@ pub(super) struct Emit<'a, G: Guest> {
     /// The guest's mode.
     pub(super) mode: u32,
     pub(super) fp: Fp,
+    /// Guest addresses are host addresses.
+    pub(super) direct: bool,
     guest: PhantomData<G>,
 }
 
@@ -147,6 +149,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             ordered: false,
             mode,
             fp: Fp::default(),
+            direct: false,
             guest: PhantomData,
         }
     }
@@ -533,8 +536,10 @@ impl<'a, G: Guest> Emit<'a, G> {
             LastDef::Mov { from } => self.asm.mov(Q, to, from),
             LastDef::Load { form, width, mem, cold_mov } => {
                 form.rm(&mut self.asm, width, to, super::asm::Rm::Mem(mem));
-                self.cold.code.truncate(cold_mov);
-                self.end_slow_load(form, width, to);
+                if let Some(cold_mov) = cold_mov {
+                    self.cold.code.truncate(cold_mov);
+                    self.end_slow_load(form, width, to);
+                }
             }
         }
         // The local is free again.
@@ -546,6 +551,18 @@ impl<'a, G: Guest> Emit<'a, G> {
 
     /// Remembers that exceptions can come from the call that was just written.
     pub(super) fn row(&mut self, return_address: u64) {
+        self.row_at(return_address, 0);
+    }
+
+    /// Says that the instruction written next is a guest's access: in user mode it may fault.
+    pub(super) fn access(&mut self) {
+        if self.direct {
+            let here = self.here();
+            self.row_at(here, ACCESS);
+        }
+    }
+
+    fn row_at(&mut self, place: u64, kind: u32) {
         let mut int = [0xff; LOCALS.len()];
         for (at, local) in self.locals.iter().enumerate() {
             if let (Some(r), true) = (local.guest, local.dirty) {
@@ -554,7 +571,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         }
         let vec = self.xlist();
         self.rows.push(Row {
-            host: self.buf.offset_of(return_address) as u32,
+            host: self.buf.offset_of(place) as u32 | kind,
             pc: self.at.pc.wrapping_sub(self.pc) as u16,
             int,
             vec,

@@ -76,9 +76,10 @@ impl<G: Guest> Emit<'_, G> {
         }
     }
 
-    /// Looks the address up: afterwards rax holds the addend. Goes to the slow path (the code
-    /// that is emitted next into the cold buffer) when it is not there.
-    fn look_up(&mut self, va: Va, m: MemOp, store: bool) {
+    /// Looks the address up; gives the place as an operand, of which rax is a part. Goes to the
+    /// slow path (the code that is emitted next into the cold buffer) when it is not there. In user
+    /// mode there is nothing to look up, and a slow path only where [`Self::has_slow_path`].
+    fn look_up(&mut self, va: Va, m: MemOp, store: bool) -> Mem {
         debug_assert!(self.scratch & (1 << RAX | 1 << RDX) == 0);
         let index_shift = i64::from(PAGE_BITS - size_of::<Entry>().trailing_zeros());
         let mask = ((1u32 << TLB_BITS) - 1) as i32 * size_of::<Entry>() as i32;
@@ -92,6 +93,9 @@ impl<G: Guest> Emit<'_, G> {
                 form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(RAX), i64::from(last));
             }
             self.jcc_cold(cc::NE);
+        }
+        if self.direct {
+            return Mem::base(va.base, va.disp);
         }
         if va.disp == 0 {
             self.asm.mov(D, RAX, va.base);
@@ -110,6 +114,11 @@ impl<G: Guest> Emit<'_, G> {
         self.asm.alu(Alu::Cmp, Q, RDX, Rm::Mem(layout::tlb_tag::<G>(store)));
         self.jcc_cold(cc::NE);
         self.asm.load(Q, RAX, layout::tlb_addend::<G>(store));
+        Mem::indexed(RAX, va.base, 0, va.disp)
+    }
+
+    fn has_slow_path(&self, m: MemOp) -> bool {
+        !self.direct || m.aligned && m.size != 0
     }
 
     /// Slow path: the address goes to rcx.
@@ -133,18 +142,21 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn load_value(&mut self, v: V, m: MemOp) -> V {
         let va = self.address(v);
         let to = self.temp();
-        self.look_up(va, m, false);
+        let mem = self.look_up(va, m, false);
         let (form, width) = load_form(m);
-        let mem = Mem::indexed(RAX, va.base, 0, va.disp);
         let start = self.asm.pos();
+        self.access();
         form.rm(&mut self.asm, width, to, Rm::Mem(mem));
         let end = self.asm.pos();
-        self.cold_address(va);
-        let calls = self.calls();
-        let stub = if m.aligned { calls.load_aligned } else { calls.load };
-        self.cold_access(stub[usize::from(m.size)]);
-        let cold_mov = self.cold.pos();
-        self.end_slow_load(form, width, to);
+        let cold_mov = self.has_slow_path(m).then(|| {
+            self.cold_address(va);
+            let calls = self.calls();
+            let stub = if m.aligned { calls.load_aligned } else { calls.load };
+            self.cold_access(stub[usize::from(m.size)]);
+            let cold_mov = self.cold.pos();
+            self.end_slow_load(form, width, to);
+            cold_mov
+        });
         self.last = Some((to, start, end, LastDef::Load { form, width, mem, cold_mov }));
         self.release();
         self.push(Node::Host(to))
@@ -173,13 +185,16 @@ impl<G: Guest> Emit<'_, G> {
             }
         };
         let va = self.address(v);
-        self.look_up(va, m, true);
+        let mem = self.look_up(va, m, true);
         self.ordered = false;
-        let mem = Mem::indexed(RAX, va.base, 0, va.disp);
         let size = operand_size(m);
+        self.access();
         match value {
             Value::Reg(r) => self.asm.store(size, r, mem),
             Value::Imm(x) => self.asm.store_imm(size, mem, x),
+        }
+        if !self.has_slow_path(m) {
+            return self.release();
         }
         match value {
             Value::Reg(r) => self.cold.mov(Q, RDX, r),
@@ -195,15 +210,21 @@ impl<G: Guest> Emit<'_, G> {
     /// Loads a number into a vector register.
     pub(super) fn load_vector(&mut self, v: V, m: MemOp, fmt: Fmt, to: Reg) {
         let va = self.address(v);
-        self.look_up(va, m, false);
-        let mem = Rm::Mem(Mem::indexed(RAX, va.base, 0, va.disp));
+        let mem = Rm::Mem(self.look_up(va, m, false));
         match fmt {
-            Fmt::D => form::MOVSD_VX_WX.rm(&mut self.asm, Q, to, mem),
             Fmt::S if G::NAN_BOXED => {
                 let ones = self.ones_for(fmt);
+                self.access();
                 form::VPINSRD_VX_HX_ED_IB.vrmi(&mut self.asm, D, to, ones, mem, 0);
             }
-            Fmt::S => form::MOVSS_VX_WX.rm(&mut self.asm, Q, to, mem),
+            _ => {
+                self.access();
+                let form = if fmt == Fmt::S { form::MOVSS_VX_WX } else { form::MOVSD_VX_WX };
+                form.rm(&mut self.asm, Q, to, mem);
+            }
+        }
+        if !self.has_slow_path(m) {
+            return self.release();
         }
         self.cold_address(va);
         let stub = self.calls().load[usize::from(m.size)];
@@ -216,11 +237,14 @@ impl<G: Guest> Emit<'_, G> {
     /// Stores the low part of a vector register.
     pub(super) fn store_vector(&mut self, v: V, m: MemOp, fmt: Fmt, from: Reg) {
         let va = self.address(v);
-        self.look_up(va, m, true);
-        let mem = Rm::Mem(Mem::indexed(RAX, va.base, 0, va.disp));
+        let mem = Rm::Mem(self.look_up(va, m, true));
         self.ordered = false;
         let form = if fmt == Fmt::S { form::MOVSS_WX_VX } else { form::MOVSD_WX_VX };
+        self.access();
         form.rm(&mut self.asm, Q, from, mem);
+        if !self.has_slow_path(m) {
+            return self.release();
+        }
         form::MOVQ_EQ_VX.rm(&mut self.cold, Q, from, Rm::Reg(RDX));
         self.cold_address(va);
         let stub = self.calls().store[usize::from(m.size)];
@@ -229,20 +253,23 @@ impl<G: Guest> Emit<'_, G> {
         self.release();
     }
 
-    /// The host address of an atomic access in rcx; the slow path does operation `number`.
-    fn atomic_address(&mut self, va: Va, m: MemOp) {
-        self.look_up(va, MemOp { aligned: true, ..m }, true);
-        self.asm.lea(Q, RCX, Mem::indexed(RAX, va.base, 0, va.disp));
+    /// The place of an atomic access, which rax and rdx are no part of.
+    fn atomic_place(&mut self, va: Va, m: MemOp) -> Rm {
+        let mem = self.look_up(va, MemOp { aligned: true, ..m }, true);
         self.ordered = true;
+        if self.direct {
+            return Rm::Mem(mem);
+        }
+        self.asm.lea(Q, RCX, mem);
+        Rm::Mem(Mem::base(RCX, 0))
     }
 
     pub(super) fn rmw_value(&mut self, op: Rmw, v: V, value: V, m: MemOp) -> V {
         let value = self.operand_kept(value);
         let va = self.address(v);
         let old = self.temp();
-        self.atomic_address(va, m);
+        let memory = self.atomic_place(va, m);
         let size = operand_size(m);
-        let memory = Rm::Mem(Mem::base(RCX, 0));
         match op {
             Rmw::Swap | Rmw::Add => {
                 let (wide, byte) = if op == Rmw::Swap {
@@ -252,6 +279,7 @@ impl<G: Guest> Emit<'_, G> {
                 };
                 self.asm.mov(Q, RAX, value);
                 let form = if m.size == 0 { byte } else { wide };
+                self.access();
                 form.rm(&mut self.asm, size, RAX, memory);
             }
             _ => self.rmw_loop(op, value, m, memory),
@@ -259,6 +287,10 @@ impl<G: Guest> Emit<'_, G> {
         let (form, width) = load_form(m);
         form.rm(&mut self.asm, width, old, Rm::Reg(RAX));
 
+        if self.direct && m.size == 0 {
+            self.release();
+            return self.push(Node::Host(old));
+        }
         self.cold.mov(Q, RDX, value);
         self.cold_address(va);
         self.cold.mov_imm(RAX, u64::from(rmw_number(Some(op), m)));
@@ -274,6 +306,7 @@ impl<G: Guest> Emit<'_, G> {
     fn rmw_loop(&mut self, op: Rmw, value: Reg, m: MemOp, memory: Rm) {
         let size = operand_size(m);
         let load = load_form(MemOp { signed: matches!(op, Rmw::Min | Rmw::Max), ..m });
+        self.access();
         load.0.rm(&mut self.asm, load.1, RAX, memory);
         let again = self.asm.pos();
         let compare = if size == Q { Q } else { D };
@@ -302,6 +335,7 @@ impl<G: Guest> Emit<'_, G> {
             }
         }
         let form = if m.size == 0 { form::CMPXCHG_EB_GB } else { form::CMPXCHG_EV_GV };
+        self.access();
         form.locked().rm(&mut self.asm, size, RDX, memory);
         self.asm.jcc_back(cc::NE, again);
     }
@@ -312,13 +346,18 @@ impl<G: Guest> Emit<'_, G> {
         let new = self.operand_kept(new);
         let va = self.address(v);
         let found = self.temp();
-        self.atomic_address(va, m);
+        let memory = self.atomic_place(va, m);
         self.asm.load(Q, RAX, layout::spill::<G>(0));
         let form = if m.size == 0 { form::CMPXCHG_EB_GB } else { form::CMPXCHG_EV_GV };
-        form.locked().rm(&mut self.asm, operand_size(m), new, Rm::Mem(Mem::base(RCX, 0)));
+        self.access();
+        form.locked().rm(&mut self.asm, operand_size(m), new, memory);
         let (extend, width) = load_form(m);
         extend.rm(&mut self.asm, width, found, Rm::Reg(RAX));
 
+        if self.direct && m.size == 0 {
+            self.release();
+            return self.push(Node::Host(found));
+        }
         self.cold.mov(Q, RDX, new);
         self.cold_address(va);
         self.cold.mov_imm(RAX, u64::from(rmw_number(None, m)));

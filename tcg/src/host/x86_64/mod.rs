@@ -5,6 +5,7 @@ mod builder;
 mod calls;
 #[cfg(test)]
 mod cpu_oracle;
+pub(crate) mod direct;
 mod emit;
 mod flags;
 mod flow;
@@ -33,7 +34,7 @@ use crate::guest::Guest;
 use crate::interp::fields;
 use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
-use crate::jit::{Exit, Row, Rows, probe};
+use crate::jit::{ACCESS, Exit, Row, Rows, probe};
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
 use emit::Emit;
@@ -93,13 +94,15 @@ pub(crate) struct Native<G: Guest> {
     stubs: Stubs,
     /// Bytes of stubs in front of the parts.
     start: usize,
+    /// User mode: guest addresses are host addresses.
+    direct: bool,
     space: Mutex<Space<G>>,
     guest: PhantomData<fn(G)>,
 }
 
 impl<G: Guest> Native<G> {
     /// `None` if this CPU lacks instructions that translated code uses.
-    pub(crate) fn new(code_bytes: usize) -> Result<Option<Self>, NativeError> {
+    pub(crate) fn new(code_bytes: usize, direct: bool) -> Result<Option<Self>, NativeError> {
         if !usable() {
             return Ok(None);
         }
@@ -108,7 +111,8 @@ impl<G: Guest> Native<G> {
         buf.write(0, &code);
         let start = code.len().next_multiple_of(64);
         let space = Space { part: 0, settling: false, hot: 0, cold: 0, blocks: BTreeMap::new() };
-        let native = Self { buf, stubs, start, space: Mutex::new(space), guest: PhantomData };
+        let native =
+            Self { buf, stubs, start, direct, space: Mutex::new(space), guest: PhantomData };
         native.begin_part(&mut native.space(), 0);
         Ok(Some(native))
     }
@@ -160,6 +164,12 @@ impl<G: Guest> Native<G> {
         self.buf.exec_address(self.stubs.jump)
     }
 
+    /// Where the code lies, how long it is, and where a thread goes on whose guest access faulted.
+    pub(crate) fn code_range(&self) -> (u64, u64, u64) {
+        let exec = |at| self.buf.exec_address(at);
+        (exec(0), self.buf.len() as u64, exec(self.stubs.fault))
+    }
+
     /// Makes the code at `code` leave at its first instruction.
     pub(crate) fn kill(&self, code: u64) {
         let entry = self.buf.offset_of(code);
@@ -180,23 +190,25 @@ impl<G: Guest> Native<G> {
     pub(crate) fn enter(&self, core: &mut CoreRef<G>, code: u64) -> Exit {
         let enter = self.buf.exec_address(self.stubs.enter);
         let exit = Exit::from_code(calls::run(enter, core, code));
-        if exit == Exit::Exception {
-            self.recover(core.get());
+        if matches!(exit, Exit::Exception | Exit::Fault) {
+            self.recover(core.get(), if exit == Exit::Fault { ACCESS } else { 0 });
         }
         exit
     }
 
     /// An exception came from inside a block: brings the state up to date.
-    fn recover(&self, core: &mut Core<G>) {
+    /// `kind` is [`ACCESS`] for a fault of an access, 0 for a call.
+    fn recover(&self, core: &mut Core<G>, kind: u32) {
         let at = self.buf.offset_of(core.hot.exit[1]);
         let space = self.space();
         let block = space.blocks.range(..=at).next_back().map(|(_, block)| block.clone());
         drop(space);
         let row = block.as_ref().and_then(|b| {
-            let row = b.rows.get()?.find(at as u32)?;
+            let row = b.rows.get()?.find(at as u32 | kind)?;
             Some((b.key.pc.wrapping_add(u64::from(row.pc)), *row))
         });
-        let (pc, row) = row.expect("every call into the slow path has its row");
+        let (pc, row) = row
+            .expect("every call into the slow path, and every access that may fault, has its row");
         let lists = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.vec);
         let list = row.vec.checked_sub(1).and_then(|at| lists?.get(usize::from(at)));
         for &(host, r) in list.into_iter().flatten() {
@@ -246,6 +258,7 @@ impl<G: Guest> Native<G> {
             block.key.mode,
             usage,
         );
+        e.direct = self.direct;
         e.entry();
         for (n, i) in insns.iter().enumerate() {
             let at = at(i);

@@ -29,6 +29,9 @@ pub(super) struct Stubs {
     pub(super) resync: usize,
     /// Leaves with [`Exit::Interpret`] at the guest address in rax.
     pub(super) interpret: usize,
+    /// Where a fault of a guest access, at the host address in rax, goes on: leaves with
+    /// [`Exit::Fault`].
+    pub(super) fault: usize,
     /// Constants.
     pub(super) pool: usize,
     /// The ways into Rust: those that keep all vector registers, and those for code that has
@@ -95,6 +98,7 @@ pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
     w.stubs.request = w.exit_at(Exit::Request);
     w.stubs.resync = w.exit_at(Exit::Resync);
     w.stubs.interpret = w.exit_at(Exit::Interpret);
+    w.stubs.fault = w.fault();
     w.stubs.calls = [w.calls(true), w.calls(false)];
     w.stubs.call_registers = w.here();
     w.call_registers(calls::helper::<G> as *const () as u64);
@@ -170,6 +174,21 @@ impl<G: Guest> Writer<G> {
         let at = self.here();
         self.asm.store(Q, RAX, layout::field(G::PC));
         self.asm.mov_imm(RAX, exit as u64);
+        let exit = self.stubs.exit;
+        self.jmp(exit);
+        at
+    }
+
+    fn fault(&mut self) -> usize {
+        let at = self.here();
+        self.asm.store(Q, RAX, layout::exit::<G>(1));
+        for r in LOCALS {
+            self.asm.store(Q, r, layout::saved::<G>(r));
+        }
+        for r in XLOCALS {
+            store_vec::<G>(&mut self.asm, r, layout::saved_vec::<G>(r));
+        }
+        self.asm.mov_imm(RAX, Exit::Fault as u64);
         let exit = self.stubs.exit;
         self.jmp(exit);
         at

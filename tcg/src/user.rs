@@ -1,0 +1,164 @@
+//! Running a process in user mode: vCPUs that come and go, and exceptions that end a run.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arch::io::{GuestIo, PowerRequest, VcpuClock};
+
+use crate::guest::Guest;
+use crate::host::{NativeError, direct};
+use crate::interp::fields;
+use crate::machine::{Config, Machine, Mode};
+use crate::mmu::user::UserMemory;
+use crate::run::{Stop, Vcpu};
+use crate::vcpu::Core;
+
+/// What a process is made of.
+pub struct UserConfig {
+    /// How code is executed.
+    pub mode: Mode,
+    /// Bytes of host code kept at most.
+    pub code_bytes: usize,
+    /// Its address space.
+    pub memory: Arc<dyn UserMemory>,
+    /// Its time, for counters that it may read.
+    pub clock: Arc<dyn VcpuClock>,
+}
+
+/// A process cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// No accessors for this host.
+    #[error("programs of other architectures can be run on x86-64 hosts only, as yet")]
+    Host,
+    /// No translator.
+    #[error(transparent)]
+    Native(#[from] NativeError),
+}
+
+/// Where the host's program counter may be when a guest access faults. For signal handlers: plain
+/// numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CodeRange {
+    start: u64,
+    len: u64,
+    fault: u64,
+}
+
+/// Where a host thread goes on after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// Host program counter.
+    pub pc: u64,
+    /// Value of the host's first result register (rax).
+    pub first: u64,
+    /// Value of the host's second result register (rdx).
+    pub second: u64,
+}
+
+impl CodeRange {
+    /// Where to go on after a fault of a host instruction; `None` if the fault is not a guest's.
+    /// `signal`, `code` and `address` are those of the host's signal. Safe in signal handlers.
+    pub fn catch(&self, pc: u64, signal: i32, code: i32, address: u64) -> Option<Redirect> {
+        if pc.wrapping_sub(self.start) < self.len {
+            return Some(Redirect { pc: self.fault, first: pc, second: 0 });
+        }
+        let landing = direct::landing(pc)?;
+        let fault = (signal as u64) << 32 | u64::from(code as u32);
+        Some(Redirect { pc: landing, first: address, second: fault })
+    }
+}
+
+impl<G: Guest> Machine<G> {
+    /// A process without threads.
+    pub fn user(config: UserConfig) -> Result<Arc<Self>, UserError> {
+        if !direct::AVAILABLE {
+            return Err(UserError::Host);
+        }
+        let all = Config {
+            vcpus: 0,
+            mode: config.mode,
+            code_bytes: config.code_bytes,
+            io: Arc::new(NoDevices),
+            clock: config.clock,
+            firmware_calls: false,
+        };
+        Ok(Self::with_memory(all, Some(config.memory))?)
+    }
+
+    /// A vCPU for one more thread; `None` if there are too many.
+    pub fn add_vcpu(self: &Arc<Self>, state: G::State) -> Option<Vcpu<G>> {
+        let core = self.cells.vacant(|index| Core::new(self.clone(), index, state.clone()))?;
+        Some(Vcpu { core, machine: self.clone() })
+    }
+
+    /// Where faults of guest accesses come from.
+    pub fn code_range(&self) -> CodeRange {
+        let native = self.cache.native.as_ref();
+        native.map_or_else(CodeRange::default, |n| {
+            let (start, len, fault) = n.code_range();
+            CodeRange { start, len, fault }
+        })
+    }
+}
+
+impl<G: Guest> Vcpu<G> {
+    /// [`Vcpu::run`] in user mode. A system call is an exception out of here and the way back in,
+    /// so both are kept short.
+    pub(crate) fn run_user(&mut self) -> Stop<G::Exception> {
+        let core = self.core.get();
+        core.signals().set_inside(true);
+        // Before anything cached is used: a signal frame may have been restored.
+        core.sync_spaces();
+        let stop = loop {
+            let core = self.core.get();
+            if core.signals().request.load(Relaxed) != 0 && core.attend() {
+                break Stop::Kicked;
+            }
+            let pc = fields::read::<G>(&core.state, G::PC);
+            let code = if core.interpret { None } else { core.jump_table().code(pc) };
+            match code {
+                Some(code) => self.run_code(code),
+                None => {
+                    if let Some(stop) = self.step() {
+                        break stop;
+                    }
+                }
+            }
+            if let Some(e) = self.core.get().stopped.take() {
+                break Stop::Exception(e);
+            }
+        };
+        let core = self.core.get();
+        core.raise_fp_flags();
+        core.signals().leave();
+        stop
+    }
+}
+
+/// A process has no devices and no firmware.
+struct NoDevices;
+
+impl GuestIo for NoDevices {
+    fn read(&self, _: u64, data: &mut [u8]) {
+        data.fill(0);
+    }
+
+    fn write(&self, _: u64, _: &[u8]) {}
+
+    fn port_read(&self, _: u16, data: &mut [u8]) {
+        data.fill(0);
+    }
+
+    fn port_write(&self, _: u16, _: &[u8]) {}
+
+    fn watched(&self, _: u64, _: usize) {}
+
+    fn firmware_put(&self, _: u8) {}
+
+    fn firmware_get(&self) -> Option<u8> {
+        None
+    }
+
+    fn power(&self, _: PowerRequest) {}
+}
