@@ -113,7 +113,7 @@ pub trait Guest: Arch {
     /// A decoded instruction.
     type Insn: Copy + Send + Sync + fmt::Display + 'static;
     /// A synchronous exception.
-    type Exception: Copy + fmt::Debug + Send + 'static;
+    type Exception: Copy + fmt::Debug + PartialEq + Send + 'static;
     /// State of a vCPU that is not architectural (a halt flag, say); reset with the vCPU.
     type Local: Default + Send;
     /// State shared by the vCPUs of a machine (firmware services, say).
