@@ -58,6 +58,7 @@ fn run(elf: &Elf<'_>, mode: Mode) -> Result<(), String> {
     let word = loop {
         match vcpu.run() {
             Stop::Crashed(why) => return Err(why),
+            Stop::Exception(e) => return Err(format!("an exception ended the run: {e:?}")),
             Stop::Kicked => {}
         }
         let mut bytes = [0; 8];

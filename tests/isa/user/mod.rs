@@ -158,7 +158,7 @@ impl<G: UserGuest> User<G> {
         self.watchdog.pat();
         let stop = self.vcpu.run();
         self.watchdog.pat();
-        assert!(stop == Stop::Kicked, "{stop:?}");
+        assert_eq!(stop, Stop::Kicked);
         let exception = G::take_exception(&mut self.vcpu.core().local);
         exception.unwrap_or_else(|| panic!("the run does not end: {:x?}", self.state()))
     }
