@@ -4,10 +4,13 @@
 //! is the business of `tcg`; how a machine is put together is that of `vmm`.
 
 pub mod aarch64;
+pub mod acpi;
 pub mod boot;
 pub mod io;
 pub mod riscv64;
 pub mod state;
+mod window;
 pub mod x86_64;
 
 pub use state::{Arch, CpuState, Group, Reg, RegDiff};
+pub use window::Window;

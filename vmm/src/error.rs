@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use arch::boot::ProgramError;
-use arch::riscv64::boot::BootError;
+use arch::acpi::TablesTooLarge;
+use arch::boot::{BootError, ProgramError};
 use arch::riscv64::fdt::FdtError;
 use devices::disk::OpenError;
 use devices::host::char::CharError;
@@ -45,6 +45,9 @@ pub enum Error {
     /// The board cannot be described to the guest.
     #[error("the machine cannot be started: {0}")]
     Fdt(#[from] FdtError),
+    /// The board cannot be described to the guest.
+    #[error("the machine cannot be started: {0}")]
+    Acpi(#[from] TablesTooLarge),
     /// No memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),

@@ -26,6 +26,7 @@ pub struct Segment<'a> {
 }
 
 const PT_LOAD: u32 = 1;
+const PT_NOTE: u32 = 4;
 const SHT_SYMTAB: u32 = 2;
 const ET_EXEC: u16 = 2;
 const ET_DYN: u16 = 3;
@@ -83,6 +84,37 @@ impl<'a> Elf<'a> {
                 if text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0)) {
                     return Some(self.physical(u64_at(symbol, 8)?));
                 }
+            }
+        }
+        None
+    }
+
+    /// The 32-bit entry for Xen's PVH, if a note tells one `[XEN-PVH]`.
+    pub fn pvh_entry(&self) -> Option<u32> {
+        const XEN_ELFNOTE_PHYS32_ENTRY: u32 = 18;
+        u32_at(self.note(b"Xen\0", XEN_ELFNOTE_PHYS32_ENTRY)?, 0)
+    }
+
+    /// What the note of that name (with its zero at the end) and kind says.
+    fn note(&self, name: &[u8], kind: u32) -> Option<&'a [u8]> {
+        let count = u64::from(u16_at(self.file, 56)?);
+        let table = slice_at(self.file, u64_at(self.file, 32)?, count * PROGRAM_HEADER as u64)?;
+        for header in table.chunks_exact(PROGRAM_HEADER) {
+            if u32_at(header, 0) != Some(PT_NOTE) {
+                continue;
+            }
+            let mut notes = slice_at(self.file, u64_at(header, 8)?, u64_at(header, 32)?)?;
+            while let (Some(name_len), Some(len), Some(found)) =
+                (u32_at(notes, 0), u32_at(notes, 4), u32_at(notes, 8))
+            {
+                let padded = |len: u32| u64::from(len).next_multiple_of(4);
+                let start = 12 + padded(name_len);
+                let Some(what) = slice_at(notes, start, len.into()) else { break };
+                if found == kind && slice_at(notes, 12, name_len.into()) == Some(name) {
+                    return Some(what);
+                }
+                notes = slice_at(notes, start + padded(len), 0)
+                    .map_or(&[], |_| &notes[(start + padded(len)) as usize..]);
             }
         }
         None

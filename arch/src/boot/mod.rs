@@ -4,18 +4,23 @@
 //! compressed: [`unpack`] removes gzip and EFI zboot wrappings, [`Program::parse`] understands
 //! what is inside, a Linux `Image`, an ELF executable, or bytes to be loaded as they are.
 
+pub mod bzimage;
 mod elf;
 mod identify;
 mod image;
+mod place;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
 use std::fmt;
 
+pub use bzimage::BzImage;
 pub use elf::{Elf, Segment};
 pub use identify::FileKind;
 pub use image::Image;
+pub(crate) use place::Places;
+pub use place::{BootError, Load, Part};
 pub use unpack::unpack;
 
 /// The architecture that a program is built for.
@@ -45,8 +50,11 @@ impl fmt::Display for Isa {
 pub enum ProgramError {
     /// A file of another kind.
     #[error(
-        "the file is {found}; a {isa} guest boots a Linux Image (also compressed with gzip, or \
-         as an EFI zboot image) or an ELF executable for {isa}"
+        "the file is {found}; a {isa} guest boots {} or an ELF executable for {isa}",
+        match .isa {
+            Isa::X86_64 => "a Linux bzImage",
+            _ => "a Linux Image (also compressed with gzip, or as an EFI zboot image)",
+        }
     )]
     NotAProgram {
         /// What it is.
@@ -108,6 +116,8 @@ pub enum ProgramError {
 pub enum Program<'a> {
     /// A Linux kernel as a flat image with a header.
     Image(Image<'a>),
+    /// A Linux kernel for x86, with a setup header.
+    BzImage(BzImage<'a>),
     /// An ELF executable: a kernel, firmware, a bare test program.
     Elf(Elf<'a>),
     /// Firmware as a flat image without a header.
@@ -115,14 +125,17 @@ pub enum Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// A kernel: an `Image` or an ELF executable.
+    /// A kernel: an `Image`, a bzImage or an ELF executable.
     ///
     /// # Errors
     /// What the file is instead, or what is wrong with it.
     pub fn parse(file: &'a [u8], isa: Isa) -> Result<Self, ProgramError> {
         let found = FileKind::of(file);
         match found {
-            FileKind::Image(built_for) if built_for == isa && isa != Isa::X86_64 => {
+            FileKind::Image(Isa::X86_64) if isa == Isa::X86_64 => {
+                BzImage::parse(file).map(Program::BzImage)
+            }
+            FileKind::Image(built_for) if built_for == isa => {
                 Image::parse(file, isa).map(Program::Image)
             }
             FileKind::Elf(_) => Elf::parse(file, isa).map(Program::Elf),

@@ -34,6 +34,17 @@ fn arm_image(image_size: u64) -> Vec<u8> {
     file
 }
 
+/// A bzImage: boot sector, header and a payload of 2 KiB.
+fn bzimage() -> Vec<u8> {
+    let mut file = vec![0u8; 1024 + 2048];
+    file[0x1f1] = 1;
+    file[0x1f4] = 128;
+    file[0x1fe..0x206].copy_from_slice(b"\x55\xaa\xeb\x6aHdrS");
+    (file[0x207], file[0x211], file[0x236]) = (2, 1, 1);
+    file[0x206] = 0xf;
+    file
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -226,12 +237,14 @@ fn mutated_files() {
         zboot(b"gzip\0", &gzip(&image)),
         elf(243),
         elf(183),
+        elf(62),
+        bzimage(),
     ];
     let mut parsed = 0;
     for round in 0..60_000 {
         let mut file = files[round % files.len()].clone();
         for _ in 0..1 + next() % 4 {
-            let at = next() as usize % file.len().min(400);
+            let at = next() as usize % file.len().min(0x270);
             file[at] = match next() % 4 {
                 0 => 0,
                 1 => 0xff,
@@ -247,6 +260,10 @@ fn mutated_files() {
                 Ok(Program::Elf(elf)) => {
                     assert!(elf.extent().start < elf.extent().end);
                     elf.symbol("tohost");
+                    elf.pvh_entry();
+                }
+                Ok(Program::BzImage(image)) => {
+                    assert!(image.init_size >= image.payload.len() as u64);
                 }
                 Ok(Program::Raw(_)) | Err(_) => continue,
             }

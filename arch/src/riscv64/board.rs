@@ -1,23 +1,7 @@
 //! The board: what is where. The map is that of the `virt` machine for which stock firmware is
 //! built.
 
-use std::ops::Range;
-
-/// A block of the physical address space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// First address.
-    pub base: u64,
-    /// Number of bytes.
-    pub size: u64,
-}
-
-impl Window {
-    /// The addresses.
-    pub const fn range(self) -> Range<u64> {
-        self.base..self.base + self.size
-    }
-}
+pub use crate::window::Window;
 
 /// Memory with the code that harts run after a reset when there is firmware.
 pub const RESET_ROM: Window = Window { base: 0x1000, size: 0xf000 };

@@ -12,14 +12,14 @@
 //!  end of memory, of its first GiB at most, down to 2 MiB   device tree
 //! ```
 
-use std::fmt;
 use std::ops::Range;
 
 use super::board::{RAM_BASE, RESET_ROM};
 use super::fields::*;
 use super::state::{PRV_M, PRV_S};
 use super::{Ext, Hart, Model};
-use crate::boot::Program;
+pub use crate::boot::{BootError, Load, Part};
+use crate::boot::{Isa, Places, Program};
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +30,10 @@ pub const FDT_SIZE_MAX: u64 = 1 << 20;
 /// Distance of a kernel from the start of memory, unless its header tells another.
 const KERNEL_OFFSET: u64 = 2 << 20;
 const MIB2: u64 = 2 << 20;
-const PAGE: u64 = 4096;
+/// Memory that a kernel, a device tree and their alignment need at least.
+const RAM_MIN: u64 = 16 << 20;
+/// Physical addresses have 56 bits.
+const RAM_MAX: u64 = (1 << 56) - RAM_BASE;
 /// The device tree stays below this: 32-bit loaders reach it.
 const FDT_CEILING: u64 = 3 << 30;
 
@@ -43,97 +46,6 @@ pub struct Payload<'p, 'a> {
     pub kernel: Option<&'p Program<'a>>,
     /// Length of the initial RAM disk, in bytes; an empty one is none.
     pub initrd_len: Option<u64>,
-}
-
-/// A part of memory that the boot fills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Part {
-    Firmware,
-    Kernel,
-    Initrd,
-    Fdt,
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Part::Firmware => "the firmware",
-            Part::Kernel => "the kernel",
-            Part::Initrd => "the initrd",
-            Part::Fdt => "the device tree",
-        })
-    }
-}
-
-/// Why a machine cannot be started.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BootError {
-    /// Neither kernel nor firmware.
-    #[error("there is nothing to boot: give a kernel, firmware, or both")]
-    Nothing,
-    /// A kernel without a header, and no firmware that would know what to do with it.
-    #[error(
-        "the kernel is a flat image without a Linux header: start it as firmware, or give \
-         firmware that starts it"
-    )]
-    RawKernel,
-    /// A part is linked to addresses where no memory is.
-    #[error(
-        "{part} takes the addresses {:#x} to {:#x}, but memory is from {:#x} to {:#x}: give the \
-         machine more memory, or a program that is linked for this board",
-        .range.start, .range.end - 1, .ram.start, .ram.end - 1
-    )]
-    OutsideMemory {
-        /// Which one.
-        part: Part,
-        /// Where it would be.
-        range: Range<u64>,
-        /// Where memory is.
-        ram: Range<u64>,
-    },
-    /// Two parts in the same place.
-    #[error(
-        "{first} ({:#x} to {:#x}) and {second} ({:#x} to {:#x}) overlap: they do not fit into \
-         {} MiB of memory; give the machine more, or smaller files",
-        .first_range.start, .first_range.end - 1, .second_range.start, .second_range.end - 1,
-        .ram_size >> 20
-    )]
-    Overlap {
-        /// One of them.
-        first: Part,
-        /// Where it is.
-        first_range: Range<u64>,
-        /// The other.
-        second: Part,
-        /// Where it is.
-        second_range: Range<u64>,
-        /// How much memory there is, in bytes.
-        ram_size: u64,
-    },
-    /// Memory of no use.
-    #[error("{size} bytes of memory are too little for a riscv64 guest: 16 MiB are the least")]
-    TooLittleMemory {
-        /// How much there is.
-        size: u64,
-    },
-    /// Memory beyond physical addresses.
-    #[error("{size} bytes of memory are more than 56-bit physical addresses can reach")]
-    TooMuchMemory {
-        /// How much there is.
-        size: u64,
-    },
-}
-
-/// Bytes to be copied to memory before the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load<'a> {
-    /// What they belong to.
-    pub part: Part,
-    /// Where.
-    pub gpa: u64,
-    /// What.
-    pub bytes: &'a [u8],
 }
 
 /// How the harts begin.
@@ -173,16 +85,16 @@ impl<'a> Layout<'a> {
     /// # Errors
     /// What does not fit.
     pub fn new(ram_size: u64, payload: &Payload<'_, 'a>) -> Result<Self, BootError> {
-        if ram_size < 16 << 20 {
-            return Err(BootError::TooLittleMemory { size: ram_size });
-        }
-        let end = RAM_BASE.checked_add(ram_size).filter(|end| *end <= 1 << 56);
-        let Some(end) = end else { return Err(BootError::TooMuchMemory { size: ram_size }) };
-        let mut plan = Plan { ram: RAM_BASE..end, taken: Vec::new(), loads: Vec::new() };
+        fits(ram_size)?;
+        let end = RAM_BASE + ram_size;
+        let mut places = Places::new(RAM_BASE..end);
 
-        let firmware = payload.firmware.map(|p| plan.program(Part::Firmware, p, 0)).transpose()?;
-        let kernel =
-            payload.kernel.map(|p| plan.program(Part::Kernel, p, KERNEL_OFFSET)).transpose()?;
+        let firmware =
+            payload.firmware.map(|p| program(&mut places, Part::Firmware, p, 0)).transpose()?;
+        let kernel = payload
+            .kernel
+            .map(|p| program(&mut places, Part::Kernel, p, KERNEL_OFFSET))
+            .transpose()?;
         let start = match (firmware, kernel) {
             (Some(pc), next) => Start::Firmware { pc, next },
             (None, Some(_)) if matches!(payload.kernel, Some(Program::Raw(_))) => {
@@ -192,10 +104,10 @@ impl<'a> Layout<'a> {
             (None, None) => return Err(BootError::Nothing),
         };
         let fdt = (end.min(FDT_CEILING) - FDT_SIZE_MAX) & !(MIB2 - 1);
-        plan.take(Part::Fdt, fdt..fdt + FDT_SIZE_MAX)?;
+        places.take(Part::Fdt, fdt..fdt + FDT_SIZE_MAX)?;
         let initrd_len = payload.initrd_len.filter(|len| *len > 0);
-        let initrd = initrd_len.map(|len| plan.initrd(fdt, len)).transpose()?;
-        Ok(Self { loads: plan.loads, initrd, fdt, start })
+        let initrd = initrd_len.map(|len| places.initrd(fdt, len)).transpose()?;
+        Ok(Self { loads: places.into_loads(), initrd, fdt, start })
     }
 
     /// The contents of [`RESET_ROM`], if there is firmware to jump to.
@@ -226,6 +138,40 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// Whether that much memory can be the guest's.
+///
+/// # Errors
+/// It cannot.
+pub fn fits(ram_size: u64) -> Result<(), BootError> {
+    match ram_size {
+        0..RAM_MIN => {
+            Err(BootError::TooLittleMemory { size: ram_size, isa: Isa::Riscv64, least: RAM_MIN })
+        }
+        RAM_MIN..=RAM_MAX => Ok(()),
+        _ => Err(BootError::TooMuchMemory { size: ram_size, address_bits: 56 }),
+    }
+}
+
+/// Places a program, at its own addresses or at `offset`; returns its first instruction.
+fn program<'a>(
+    places: &mut Places<'a>,
+    part: Part,
+    program: &Program<'a>,
+    offset: u64,
+) -> Result<u64, BootError> {
+    let (offset, bytes, size) = match program {
+        Program::Elf(elf) => return places.elf(part, elf),
+        Program::Image(image) if part == Part::Kernel && image.text_offset != 0 => {
+            (image.text_offset, image.bytes, image.image_size)
+        }
+        Program::Image(image) => (offset, image.bytes, image.image_size),
+        Program::BzImage(_) => return Err(BootError::WrongFormat { isa: Isa::Riscv64 }),
+        Program::Raw(bytes) => (offset, *bytes, bytes.len() as u64),
+    };
+    places.flat(part, RAM_BASE + offset, bytes, size)?;
+    Ok(RAM_BASE + offset)
+}
+
 /// What firmware does to a hart before it starts a kernel: supervisor mode gets its own traps
 /// and interrupts, counters, timer, memory types and A/D updates, and all of memory.
 fn open_to_supervisor(h: &mut Hart, model: &Model) {
@@ -242,74 +188,6 @@ fn open_to_supervisor(h: &mut Hart, model: &Model) {
         if model.exts.has(ext) {
             h.menvcfg |= bit;
         }
-    }
-}
-
-/// Places found so far.
-struct Plan<'a> {
-    ram: Range<u64>,
-    taken: Vec<(Part, Range<u64>)>,
-    loads: Vec<Load<'a>>,
-}
-
-impl<'a> Plan<'a> {
-    /// Places a program, at its own addresses or at `offset`; returns its first instruction.
-    fn program(
-        &mut self,
-        part: Part,
-        program: &Program<'a>,
-        offset: u64,
-    ) -> Result<u64, BootError> {
-        let (gpa, bytes, size) = match program {
-            Program::Elf(elf) => {
-                for segment in &elf.segments {
-                    self.loads.push(Load { part, gpa: segment.paddr, bytes: segment.bytes });
-                }
-                self.take(part, elf.extent())?;
-                return Ok(elf.entry);
-            }
-            Program::Image(image) if part == Part::Kernel => {
-                let offset = if image.text_offset == 0 { offset } else { image.text_offset };
-                (RAM_BASE + offset, image.bytes, image.image_size)
-            }
-            Program::Image(image) => (RAM_BASE + offset, image.bytes, image.image_size),
-            Program::Raw(bytes) => (RAM_BASE + offset, *bytes, bytes.len() as u64),
-        };
-        self.take(part, gpa..gpa.saturating_add(size))?;
-        self.loads.push(Load { part, gpa, bytes });
-        Ok(gpa)
-    }
-
-    /// Places the initrd below `fdt`, or at the end of memory if only that leaves room.
-    fn initrd(&mut self, fdt: u64, len: u64) -> Result<Range<u64>, BootError> {
-        let below = |top: u64| {
-            let start = top.saturating_sub(len) & !(PAGE - 1);
-            start..start.saturating_add(len)
-        };
-        let (first, last) = (below(fdt), below(self.ram.end));
-        match self.take(Part::Initrd, first.clone()) {
-            Ok(()) => Ok(first),
-            Err(error) => self.take(Part::Initrd, last.clone()).map(|()| last).map_err(|_| error),
-        }
-    }
-
-    fn take(&mut self, part: Part, range: Range<u64>) -> Result<(), BootError> {
-        if range.start < self.ram.start || range.end > self.ram.end {
-            return Err(BootError::OutsideMemory { part, range, ram: self.ram.clone() });
-        }
-        let other =
-            self.taken.iter().find(|(_, r)| range.start < r.end && r.start < range.end).cloned();
-        if let Some((first, first_range)) = other {
-            return Err(BootError::Overlap {
-                first,
-                first_range,
-                second: part,
-                second_range: range,
-                ram_size: self.ram.end - self.ram.start,
-            });
-        }
-        self.taken.push((part, range));
-        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
 //! x86-64: registers at every level, and model-specific registers.
 
+pub mod acpi;
+pub mod board;
+pub mod boot;
 pub mod msr;
 pub mod state;
 

@@ -1,3 +1,4 @@
 //! Real-time clocks.
 
+pub mod cmos;
 pub mod goldfish;

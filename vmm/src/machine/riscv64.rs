@@ -118,7 +118,7 @@ fn memory(spec: &MachineSpec, virt: &Virt, link: &Arc<Link>) -> Result<GuestMemo
         wants.push(Want { gpa: rom.base, len: rom.size, readonly: true });
     }
     let watch: Arc<dyn DmaWatch> = link.clone();
-    virt.fits(spec.board.memory)?;
+    arch::riscv64::boot::fits(spec.board.memory)?;
     Ok(GuestMemory::new(&wants, &watch)?)
 }
 

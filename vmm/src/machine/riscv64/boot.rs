@@ -6,7 +6,7 @@ use std::io::Read;
 use accel::IrqChips;
 use api::{Firmware, MachineSpec};
 use arch::boot::{Isa, Program};
-use arch::riscv64::boot::{BootError, Layout, Payload};
+use arch::riscv64::boot::{Layout, Payload};
 use arch::riscv64::fdt::Fdt;
 use arch::riscv64::{Hart, Model, Riscv64, board};
 
@@ -18,9 +18,6 @@ use crate::vcpu::Begin;
 
 /// Bytes of randomness that the kernel is given for a start.
 const SEED_LEN: usize = 32;
-
-/// Memory that no guest has: physical addresses have 56 bits.
-const RAM_MAX: u64 = (1 << 56) - board::RAM_BASE;
 
 /// The board.
 pub(super) struct Virt {
@@ -60,15 +57,6 @@ impl Virt {
     /// Harts begin in the reset ROM.
     pub(super) fn needs_rom(&self) -> bool {
         self.bare || self.firmware.is_some()
-    }
-
-    /// Whether that much memory can be the guest's, before the host is asked for it.
-    pub(super) fn fits(&self, size: u64) -> Result<(), Error> {
-        match size {
-            0..0x100_0000 => Err(BootError::TooLittleMemory { size }.into()),
-            RAM_MAX.. => Err(BootError::TooMuchMemory { size }.into()),
-            _ => Ok(()),
-        }
     }
 
     /// Firmware starts anything; without it a kernel has to say itself what it is.
