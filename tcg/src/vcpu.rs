@@ -406,7 +406,8 @@ impl<G: Guest> Core<G> {
     pub(crate) fn sync_fp_control(&mut self) {
         let rounding = G::fp_rounding(&self.state).unwrap_or(0);
         let flags = self.hot.guest_mxcsr & MXCSR_FLAGS;
-        self.hot.guest_mxcsr = MXCSR_MASKS | flags | u32::from(rounding) << 13;
+        let flushing = G::fp_flushing(&self.state);
+        self.hot.guest_mxcsr = MXCSR_MASKS | flags | u32::from(rounding) << 13 | flushing;
     }
 
     /// Does the work that other threads have queued.

@@ -191,6 +191,10 @@ pub trait Guest: Arch {
     /// The dynamic rounding mode: 0 nearest even, 1 down, 2 up, 3 toward zero (as x86 and this
     /// engine number them), or `None` if only software has it; [`Guest::mode`] tells those apart.
     fn fp_rounding(state: &Self::State) -> Option<u8>;
+    /// Whether subnormal results and operands are taken as zeros: the bits of MXCSR for it.
+    fn fp_flushing(_state: &Self::State) -> u32 {
+        0
+    }
     /// How instructions of this mode round dynamically.
     fn fp_mode(mode: u32) -> FpMode;
     /// A rounding mode named in an instruction, numbered as in [`Guest::fp_rounding`].

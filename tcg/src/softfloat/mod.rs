@@ -16,8 +16,9 @@
 //! | minimum, maximum | [`MinMax::Number2019`] | [`MinMax::Propagate`], [`MinMax::Number2008`] | [`MinMax::X86`] |
 //! | to integer | [`Saturation::RiscV`] | [`Saturation::Arm`] | [`Saturation::X86`] |
 //!
-//! Formats: binary16, bfloat16, binary32, binary64. Wider ones (binary128, x87's 80 bits) need an
-//! [`significand::Significand`] of 128 bits; the algorithms are written against that trait.
+//! Formats: binary16, bfloat16, binary32, binary64. binary128 needs a
+//! [`significand::Significand`] of 128 bits; the algorithms are written against that trait. x87's
+//! 80 bits, with their explicit leading one, are apart: [`extended`].
 //! Left out: trapped exceptions, remainder, decimal formats, Arm's alternative half precision.
 //!
 //! Tested against the host's own unit (`host/x86_64/fpu_oracle.rs`), and binary16 against exact
@@ -28,6 +29,7 @@ mod arith;
 mod compare;
 mod convert;
 mod env;
+pub mod extended;
 mod fma;
 mod format;
 mod integer;

@@ -21,6 +21,7 @@ pub(super) const WRITTEN: &[&str] = &[
     "div",
     "idiv",
     "cmpxchg",
+    "cmpxchg_pair",
     "xadd",
     // Shifts and bits.
     "shift",
@@ -81,6 +82,21 @@ pub(super) const WRITTEN: &[&str] = &[
     "shiftx",
     "rorx",
     "adx",
+    "pext",
+    "pdep",
+    "crc32_step",
+    // The processor.
+    "cpuid",
+    "rdtsc",
+    "rdtscp",
+    "mov_from_segment",
+    "ldmxcsr",
+    "stmxcsr",
+    "fxsave",
+    "fxrstor",
+    "x87",
+    "fwait",
+    "emms",
 ];
 
 const ARGUMENTS: &str = "b: &mut B, at: At, insn: &Insn";

@@ -5,9 +5,12 @@
 //! there is no memory there is a page fault. An exception stops the vCPU; it is in
 //! [`Local::exception`] then, with the program counter at the instruction.
 
+mod cpuid;
 mod exception;
+mod fp;
 mod lower;
 mod sem;
+mod x87;
 
 use std::mem::offset_of;
 
@@ -147,24 +150,27 @@ impl Guest for X86_64 {
         false
     }
 
-    fn fp_rounding(_: &Cpu) -> Option<u8> {
-        Some(0)
+    fn fp_rounding(cpu: &Cpu) -> Option<u8> {
+        Some(fp::rounding(cpu))
+    }
+
+    fn fp_flushing(cpu: &Cpu) -> u32 {
+        fp::flushing(cpu)
     }
 
     fn fp_mode(_: u32) -> FpMode {
-        FpMode::Nearest
+        FpMode::Host
     }
 
-    fn fp_static(_: u8) -> Option<u8> {
-        None
+    fn fp_static(rm: u8) -> Option<u8> {
+        Some(rm & 3)
     }
 
     fn fp_raise(cpu: &mut Cpu, flags: u8) {
         cpu.mxcsr |= u64::from(flags);
     }
 
-    /// No instruction here computes in floating point.
-    fn fp(_: &mut Cpu, op: FpOp, _: Fmt, _: Rm, _: [u64; 3]) -> u64 {
-        unreachable!("{op:?}: no row with semantics comes here")
+    fn fp(cpu: &mut Cpu, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64 {
+        fp::execute(cpu, op, fmt, rm, args)
     }
 }

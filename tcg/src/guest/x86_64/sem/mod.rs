@@ -14,6 +14,7 @@ mod operand;
 mod shift;
 mod stack;
 mod string;
+mod system;
 
 pub(super) use arith::*;
 pub(super) use bits::*;
@@ -24,9 +25,10 @@ pub(super) use multiply::*;
 pub(super) use shift::*;
 pub(super) use stack::*;
 pub(super) use string::*;
+pub(super) use system::*;
 
-use super::X86_64;
 use super::exception::RAISE;
+use super::{Vector, X86_64};
 use crate::builder::{At, Builder, Flow, Lowered};
 use crate::isa::x86_64::Insn;
 
@@ -60,5 +62,5 @@ fn raise<B: Builder<X86_64>>(b: &mut B, what: u64) -> R<B> {
 
 /// Instructions without semantics, and those that are meant to be undefined.
 pub(super) fn undefined<B: Builder<X86_64>>(b: &mut B, _: At, _: &Insn) -> R<B> {
-    raise(b, super::Vector::InvalidOpcode as u64)
+    raise(b, Vector::InvalidOpcode as u64)
 }

@@ -1,0 +1,84 @@
+use super::*;
+
+fn number(value: f64) -> Extended {
+    from_double(value.to_bits(), &mut Control::new())
+}
+
+fn double(value: Extended) -> f64 {
+    f64::from_bits(to_double(value, &mut Control::new()))
+}
+
+#[test]
+fn small_integers_are_exact() {
+    let mut c = Control::new();
+    for a in -20..20i64 {
+        for b in -20..20i64 {
+            let (x, y) = (from_int(a), from_int(b));
+            assert_eq!(to_int(add(x, y, &mut c), 64, Rounding::NearestEven, &mut c), a + b);
+            assert_eq!(to_int(sub(x, y, &mut c), 64, Rounding::NearestEven, &mut c), a - b);
+            assert_eq!(to_int(mul(x, y, &mut c), 64, Rounding::NearestEven, &mut c), a * b);
+            if b != 0 {
+                let rest = remainder(x, y, false, &mut c).value;
+                assert_eq!(to_int(rest, 64, Rounding::NearestEven, &mut c), a % b, "{a} % {b}");
+            }
+        }
+    }
+    assert_eq!(c.flags, Flags::NONE);
+    for a in 0..2000i64 {
+        assert_eq!(sqrt(from_int(a * a), &mut c), from_int(a));
+    }
+    assert_eq!(c.flags, Flags::NONE);
+}
+
+/// Rounded to 53 bits, sums, products, quotients and roots are those of doubles.
+#[test]
+fn with_the_precision_of_doubles_it_computes_as_doubles_do() {
+    let mut state = 0x1234_5678_9abc_def1u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        f64::from_bits((state & !(0x7ff << 52)) | (1023 + (state >> 3 & 31)) << 52)
+    };
+    let mut c = Control { precision: 53, ..Control::new() };
+    for _ in 0..20_000 {
+        let (x, y) = (next(), next());
+        let (a, b) = (number(x), number(y));
+        assert_eq!(double(add(a, b, &mut c)), x + y);
+        assert_eq!(double(sub(a, b, &mut c)), x - y);
+        assert_eq!(double(mul(a, b, &mut c)), x * y);
+        assert_eq!(double(div(a, b, &mut c)), x / y);
+        assert_eq!(double(sqrt(number(x.abs()), &mut c)), x.abs().sqrt());
+    }
+}
+
+#[test]
+fn elementary_functions_are_those_of_doubles() {
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-15 * b.abs().max(1e-300);
+    let c = &mut Control::new();
+    for n in 1..2000 {
+        let x = f64::from(n) * 0.0137;
+        let a = number(x);
+        let y = double(log2_times(a, Extended::ONE, false, c));
+        assert!(near(y, x.log2()), "log2 {x}: {y}");
+        let (sine, cosine) = sine_cosine(a, c).expect("a small angle");
+        assert!((double(sine) - x.sin()).abs() < 1e-15, "sin {x}");
+        assert!((double(cosine) - x.cos()).abs() < 1e-15, "cos {x}");
+        let z = double(arctangent(a, number(3.0), c));
+        assert!(near(z, x.atan2(3.0)), "atan {x}: {z}");
+        let z = double(arctangent(a, number(-3.0), c));
+        assert!(near(z, x.atan2(-3.0)), "atan {x}: {z}");
+        let part = x / 28.0;
+        let z = double(exp2_minus_1(number(-part), c));
+        assert!(near(z, (-part * core::f64::consts::LN_2).exp_m1()), "2^-{part}: {z}");
+    }
+}
+
+#[test]
+fn decimal_digits_come_back() {
+    let c = &mut Control::new();
+    for value in [0, 1, -1, 99, -1234567890123456, 999_999_999_999_999_999] {
+        assert_eq!(from_bcd(to_bcd(from_int(value), c)), from_int(value), "{value}");
+    }
+    assert_eq!(to_bcd(from_int(i64::MAX), c), 0xffff_c000_0000_0000_0000);
+}
