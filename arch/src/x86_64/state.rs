@@ -33,6 +33,8 @@ pub const ARITHMETIC: u64 = CF | PF | AF | ZF | SF | OF;
 
 /// MXCSR after a reset: all exceptions masked.
 const MXCSR_RESET: u64 = 0x1f80;
+/// The x87 control word after FNINIT: all exceptions masked, 64 bits of precision.
+pub const FCW_INIT: u64 = 0x37f;
 /// Where local APICs are after a reset.
 const APIC_BASE: u64 = 0xfee0_0000;
 /// IA32_APIC_BASE: enabled.
@@ -272,7 +274,7 @@ crate::cpu_state! {
 impl Cpu {
     /// The state in which a program begins: everything zero but what has to be one.
     pub fn new() -> Self {
-        let mut cpu = Self { mxcsr: MXCSR_RESET, ..Self::default() };
+        let mut cpu = Self { mxcsr: MXCSR_RESET, fcw: FCW_INIT, ..Self::default() };
         cpu.set_rflags(RFLAGS_FIXED | IF);
         cpu
     }
@@ -297,7 +299,7 @@ impl Cpu {
             idt_limit: 0xffff,
             dr6: 0xffff_0ff0,
             dr7: 0x400,
-            fcw: 0x37f,
+            fcw: FCW_INIT,
             xcr0: 1,
             mp_state: if bootstrap { mp::RUNNING } else { mp::UNINITIALIZED },
             ..Self::default()

@@ -99,6 +99,9 @@ pub(super) const WRITTEN: &[&str] = &[
     "emms",
 ];
 
+/// Features that the guest does not have, though they share functions with others.
+const MISSING: &[&str] = &["AVX", "AVX2"];
+
 const ARGUMENTS: &str = "b: &mut B, at: At, insn: &Insn";
 const RESULT: &str = "Lowered<X86_64, B>";
 
@@ -154,7 +157,8 @@ pub(super) fn function(lowering: &str) -> &str {
 }
 
 fn is_written(row: &Row) -> bool {
-    WRITTEN.contains(&function(&row.lowering))
+    let missing = row.feature.as_deref().is_some_and(|name| MISSING.contains(&name));
+    WRITTEN.contains(&function(&row.lowering)) && !missing
 }
 
 /// The arms of the written rows among `rows`, of which the first has the index `first`.

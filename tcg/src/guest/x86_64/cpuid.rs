@@ -71,7 +71,7 @@ pub(super) fn leaf(leaf: u32, subleaf: u32, processor: u32) -> Leaf {
         }
         1 => Leaf {
             eax: SIGNATURE,
-            ebx: LINE / 8 << 8 | (processor & 0xff) << 24,
+            ebx: (LINE / 8) << 8 | (processor & 0xff) << 24,
             ecx: FEATURES_ECX,
             edx: FEATURES_EDX,
         },

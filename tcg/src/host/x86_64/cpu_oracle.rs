@@ -1,9 +1,10 @@
-//! The host's own processor, as the judge of the x86-64 guest's integer instructions.
+//! The host's own processor, as the judge of the x86-64 guest's instructions.
 //!
-//! [`Oracle::run`] executes one instruction with given registers and flags. Compiled for tests on
+//! [`Oracle::run`] executes one instruction with given registers, flags, and state of the
+//! floating-point units. Compiled for tests on
 //! x86_64 hosts only. What must not be run on it: instructions that fault, that leave the
-//! instruction stream but by a relative branch, or that change more than general registers, the
-//! arithmetic and direction flags and the memory at [`Oracle::window`].
+//! instruction stream but by a relative branch, or that change more than [`Registers`], the direction
+//! flag and the memory at [`Oracle::window`]; with exceptions of floating point unmasked, any.
 #![expect(unsafe_code, reason = "executes instructions made at run time")]
 
 mod comparison;
@@ -20,6 +21,61 @@ const PAGE: usize = 0x1000;
 /// Where a taken branch goes, from the instruction behind it.
 pub(super) const TAKEN: i32 = 0x40;
 
+/// What FXSAVE saves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Units {
+    pub(super) xmm: [u128; 16],
+    /// From the stack's top.
+    pub(super) st: [u128; 8],
+    pub(super) mxcsr: u64,
+    pub(super) fcw: u64,
+    pub(super) fsw: u64,
+    pub(super) ftw: u64,
+}
+
+impl Default for Units {
+    fn default() -> Self {
+        Self { xmm: [0; 16], st: [0; 8], mxcsr: MXCSR, fcw: 0x37f, fsw: 0, ftw: 0 }
+    }
+}
+
+/// All exceptions masked.
+const MXCSR: u64 = 0x1f80;
+/// Bytes of FXSAVE's image.
+const IMAGE: usize = 512;
+/// Its place behind the registers, and behind it that of our own MXCSR.
+const IMAGE_AT: usize = 0x400;
+
+impl Units {
+    fn image(&self) -> [u8; IMAGE] {
+        let mut image = [0; IMAGE];
+        image[0..2].copy_from_slice(&self.fcw.to_le_bytes()[..2]);
+        image[2..4].copy_from_slice(&self.fsw.to_le_bytes()[..2]);
+        image[4] = self.ftw as u8;
+        image[24..28].copy_from_slice(&self.mxcsr.to_le_bytes()[..4]);
+        for (n, value) in self.st.iter().chain(&self.xmm).enumerate() {
+            image[32 + 16 * n..][..16].copy_from_slice(&value.to_le_bytes());
+        }
+        image
+    }
+
+    fn from_image(image: &[u8]) -> Self {
+        let word = |at: usize| u64::from(u16::from_le_bytes([image[at], image[at + 1]]));
+        let vector = |n: usize| {
+            image[32 + 16 * n..][..16].iter().rev().fold(0, |v, b| v << 8 | u128::from(*b))
+        };
+        Self {
+            xmm: std::array::from_fn(|n| vector(8 + n)),
+            st: std::array::from_fn(|n| vector(n) & ((1 << 80) - 1)),
+            mxcsr: word(24) | word(26) << 16,
+            fcw: word(0),
+            fsw: word(2),
+            ftw: word(4) & 0xff,
+        }
+    }
+}
+
 /// Registers in hardware order, and flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -29,6 +85,7 @@ pub(super) struct Registers {
     /// The branch was taken.
     pub(super) taken: u64,
     host_rsp: u64,
+    pub(super) units: Units,
 }
 
 /// See the module.
@@ -75,6 +132,11 @@ impl Oracle {
         let area = unsafe { &mut *self.low.as_ptr().cast::<Registers>() };
         *area = *registers;
         area.taken = 0;
+        // SAFETY: behind the registers, in the first page of the mapping.
+        let image =
+            unsafe { std::slice::from_raw_parts_mut(self.low.as_ptr().add(IMAGE_AT), IMAGE + 4) };
+        image[..IMAGE].copy_from_slice(&registers.units.image());
+        image[IMAGE..].copy_from_slice(&MXCSR.to_le_bytes()[..4]);
         // SAFETY: the trampoline saves what the calling convention wants kept, and restores the
         // stack pointer; the caller answers for the instruction.
         unsafe {
@@ -84,6 +146,9 @@ impl Oracle {
         }
         // SAFETY: as above.
         *registers = unsafe { *self.low.as_ptr().cast::<Registers>() };
+        // SAFETY: as above.
+        let image = unsafe { std::slice::from_raw_parts(self.low.as_ptr().add(IMAGE_AT), IMAGE) };
+        registers.units = Units::from_image(image);
     }
 
     fn place(&self, offset: usize) -> [u8; 4] {
@@ -112,6 +177,9 @@ impl Oracle {
         code.put(&rflags);
         code.put(&[0x9d]);
         self.absolute(&mut code, STORE, RSP, host_rsp);
+        // fxrstor64
+        code.put(&[0x48, 0x0f, 0xae, 0x0c, 0x25]);
+        code.put(&self.place(IMAGE_AT));
         for r in 0..16 {
             self.absolute(&mut code, LOAD, r, gpr(r));
         }
@@ -131,6 +199,11 @@ impl Oracle {
             self.absolute(&mut code, STORE, r, gpr(r));
         }
         self.absolute(&mut code, LOAD, RSP, host_rsp);
+        // fxsave64; fninit; ldmxcsr
+        code.put(&[0x48, 0x0f, 0xae, 0x04, 0x25]);
+        code.put(&self.place(IMAGE_AT));
+        code.put(&[0xdb, 0xe3, 0x0f, 0xae, 0x14, 0x25]);
+        code.put(&self.place(IMAGE_AT + IMAGE));
         // pushfq; pop the flags; cld; pop what was pushed; ret.
         code.put(&[0x9c, 0x8f, 0x04, 0x25]);
         code.put(&rflags);

@@ -97,6 +97,7 @@ pub fn div(a: Extended, b: Extended, control: &mut Control) -> Extended {
             return control.invalid();
         }
         (Class::Normal | Class::Denormal, Class::Zero) => {
+            control.forget_denormal();
             control.flags |= Flags::DIVIDE_BY_ZERO;
             return Extended::infinity(sign);
         }

@@ -94,6 +94,12 @@ impl Extended {
         }
     }
 
+    /// A denormal number with a leading one, as one with the least exponent of normal numbers.
+    fn normalized(self) -> Self {
+        let pseudo = self.biased() == 0 && self.sig & ONE != 0;
+        Self { high: self.high | u16::from(pseudo), sig: self.sig }
+    }
+
     /// A NaN that raises invalid.
     pub const fn is_signaling(self) -> bool {
         matches!(self.class(), Class::Nan) && self.sig & QUIET == 0
@@ -142,8 +148,14 @@ impl Control {
     }
 
     fn invalid(&mut self) -> Extended {
+        self.forget_denormal();
         self.flags |= Flags::INVALID;
         Extended::INDEFINITE
+    }
+
+    /// Something more important than a denormal operand comes of the operation.
+    fn forget_denormal(&mut self) {
+        self.flags = Flags::from_bits(self.flags.bits() & !Flags::INPUT_SUBNORMAL.bits());
     }
 }
 
@@ -180,6 +192,9 @@ fn special_nan<const N: usize>(operands: [Extended; N], control: &mut Control) -
         return Some(control.invalid());
     }
     let nans = operands.iter().filter(|a| a.class() == Class::Nan);
+    if nans.clone().next().is_some() {
+        control.forget_denormal();
+    }
     if operands.iter().any(|a| a.is_signaling()) {
         control.flags |= Flags::INVALID;
     }
@@ -271,6 +286,7 @@ pub fn constant(exp: i32, sig: u64, more: u16, rounding: Rounding) -> Extended {
 pub fn compare(a: Extended, b: Extended, signaling: bool, control: &mut Control) -> Relation {
     let odd = |x: Extended| matches!(x.class(), Class::Nan | Class::Unsupported);
     if odd(a) || odd(b) {
+        control.forget_denormal();
         let bad = |x: Extended| x.is_signaling() || x.class() == Class::Unsupported;
         if signaling || bad(a) || bad(b) {
             control.flags |= Flags::INVALID;

@@ -26,12 +26,12 @@ pub fn remainder(a: Extended, b: Extended, nearest: bool, control: &mut Control)
     }
     note([a, b], control);
     if a.class() == Class::Zero || b.class() == Class::Infinite {
-        return done(a);
+        return done(a.normalized());
     }
     let (x, y) = (parts(a), parts(b));
     let difference = x.exp - y.exp;
     if difference < -1 {
-        return done(a);
+        return done(a.normalized());
     }
     if difference > STEP {
         // Takes between 32 and 63 off.
@@ -104,7 +104,7 @@ pub fn scale(a: Extended, b: Extended, control: &mut Control) -> Extended {
     }
     note([a, b], control);
     if b.class() == Class::Zero {
-        return a;
+        return a.normalized();
     }
     // Beyond this every result overflows or vanishes.
     const FAR: i32 = 0x1_0000;

@@ -175,6 +175,12 @@ impl Unit<'_> {
             None if needs_two => return self.underflow(op),
             None => Extended::ZERO,
         };
+        if matches!(op, Op::Fxtract | Op::Fptan | Op::Fsincos) && !self.is_empty(7) {
+            self.stack_fault(true);
+            self.set(0, Extended::INDEFINITE);
+            self.push(Extended::INDEFINITE);
+            return Ok(0);
+        }
         let c = &mut control;
         match op {
             Op::Fchs => self.set(0, a.with_sign(!a.sign())),

@@ -1,7 +1,7 @@
 //! Control and status words, environments, and the images of FXSAVE.
 
 use arch::x86_64::Cpu;
-use arch::x86_64::state::FCW_RESET;
+use arch::x86_64::state::FCW_INIT;
 
 use super::{Done, Unit, load_extended, status, store_extended, tag, undefined, unit};
 use crate::guest::x86_64::{Exception, Vector, X86_64};
@@ -53,7 +53,8 @@ pub(super) fn execute(core: &mut Core<X86_64>, row: &Row, i: usize, va: u64, wid
 }
 
 fn init(cpu: &mut Cpu) {
-    (cpu.fcw, cpu.fsw, cpu.ftw) = (FCW_RESET, 0, 0);
+    Unit { cpu }.set_status(0);
+    (cpu.fcw, cpu.ftw) = (FCW_INIT, 0);
 }
 
 impl Unit<'_> {
@@ -86,9 +87,8 @@ fn load_environment(core: &mut Core<X86_64>, va: u64, wide: bool) -> Result<(), 
         *word = core.load(va.wrapping_add(n as u64 * bytes), 1)?;
     }
     let [fcw, fsw, tags] = words;
-    let cpu = &mut core.state;
-    cpu.fsw = fsw;
-    cpu.ftw = (0..8).map(|n| u64::from(tags >> (2 * n) & 3 != 3) << n).sum();
+    unit(core).set_status(fsw);
+    core.state.ftw = (0..8).map(|n| u64::from(tags >> (2 * n) & 3 != 3) << n).sum();
     unit(core).set_control(fcw);
     Ok(())
 }
@@ -129,10 +129,7 @@ fn restore(core: &mut Core<X86_64>, va: u64, wide: bool) -> Result<(), Exception
         *value = load_extended(core, registers.wrapping_add(10 * i as u64))?;
     }
     load_environment(core, va, wide)?;
-    let top = unit(core).top();
-    for (i, value) in values.into_iter().enumerate() {
-        core.state.fpr[(top + i) & 7] = value;
-    }
+    core.state.st = values;
     Ok(())
 }
 
@@ -178,15 +175,11 @@ pub(in super::super) fn fxrstor(core: &mut Core<X86_64>, [va, ..]: [u64; 3]) -> 
     let cpu = &mut core.state;
     cpu.mxcsr = mxcsr;
     cpu.fsw = words[0] >> 16 & 0xffff;
+    cpu.st = std::array::from_fn(|i| Extended::from_bits(pair(4 + 2 * i)).bits());
     cpu.ftw = words[0] >> 32 & 0xff;
     for n in 0..16 {
         cpu.xmm[n] = pair(20 + 2 * n);
     }
     unit(core).set_control(words[0] & 0xffff);
-    let top = unit(core).top();
-    for i in 0..8 {
-        let value = Extended::from_bits(pair(4 + 2 * i));
-        core.state.fpr[(top + i) & 7] = value.bits();
-    }
     Ok(0)
 }

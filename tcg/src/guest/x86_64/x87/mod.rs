@@ -46,9 +46,18 @@ impl Unit<'_> {
         (self.cpu.fsw >> status::TOP_SHIFT & 7) as usize
     }
 
+    /// The state holds the registers from the stack's top on: they move.
     fn set_top(&mut self, top: usize) {
+        let top = top & 7;
+        let by = (top + 8 - self.top()) & 7;
+        self.cpu.st.rotate_left(by);
         let field = 7 << status::TOP_SHIFT;
-        self.cpu.fsw = self.cpu.fsw & !field | (top as u64 & 7) << status::TOP_SHIFT;
+        self.cpu.fsw = self.cpu.fsw & !field | (top as u64) << status::TOP_SHIFT;
+    }
+
+    fn set_status(&mut self, fsw: u64) {
+        self.set_top((fsw >> status::TOP_SHIFT) as usize);
+        self.cpu.fsw = fsw & 0xffff;
     }
 
     fn number(&self, i: usize) -> usize {
@@ -61,7 +70,7 @@ impl Unit<'_> {
 
     /// st(i), whether it is empty or not.
     fn raw(&self, i: usize) -> Extended {
-        Extended::from_bits(self.cpu.fpr[self.number(i)])
+        Extended::from_bits(self.cpu.st[i])
     }
 
     /// st(i), if it is not empty.
@@ -70,9 +79,8 @@ impl Unit<'_> {
     }
 
     fn set(&mut self, i: usize, value: Extended) {
-        let number = self.number(i);
-        self.cpu.fpr[number] = value.bits();
-        self.cpu.ftw |= 1 << number;
+        self.cpu.st[i] = value.bits();
+        self.cpu.ftw |= 1 << self.number(i);
     }
 
     fn free(&mut self, i: usize) {
@@ -85,7 +93,7 @@ impl Unit<'_> {
     }
 
     fn push(&mut self, value: Extended) {
-        self.set_top(self.top().wrapping_sub(1));
+        self.set_top(self.top() + 7);
         let fault = !self.is_empty(0);
         if fault {
             self.stack_fault(true);

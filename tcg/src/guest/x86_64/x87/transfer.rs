@@ -19,6 +19,8 @@ pub(super) fn execute(core: &mut Core<X86_64>, row: &Row, i: usize, va: u64) -> 
                     unit.set(i, value);
                     unit.condition(status::C1, false);
                 }
+                // Its alias does nothing then.
+                None if row.op == Op::Fstpnce => {}
                 None => {
                     unit.stack_fault(false);
                     unit.set(i, Extended::INDEFINITE);
@@ -65,12 +67,15 @@ fn load(core: &mut Core<X86_64>, row: &Row, i: usize, va: u64) -> Done {
     unit.condition(status::C1, false);
     match value {
         Some(value) => {
-            unit.raise(control.flags);
+            if unit.is_empty(7) {
+                unit.raise(control.flags);
+            }
             unit.push(value);
         }
         None => {
+            unit.set_top(unit.top() + 7);
             unit.stack_fault(false);
-            unit.push(Extended::INDEFINITE);
+            unit.set(0, Extended::INDEFINITE);
         }
     }
     Ok(0)
