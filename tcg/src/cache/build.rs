@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use super::{Block, Body, Key, Predecoded};
+use crate::builder::At;
 use crate::guest::{Access, Decoded, Guest};
+use crate::jit::probe;
 use crate::mmu::pages::{CODE, WRITERS};
 use crate::mmu::{PAGE_MASK, PAGE_SIZE};
 use crate::vcpu::{Core, Work};
 
 /// Instructions per block at most.
-const BLOCK_INSNS: usize = 64;
+const BLOCK_INSNS: usize = 256;
+/// A block this long ends at the next branch: where control may leave, what follows is likely to
+/// be entered in another way too, and would be translated twice.
+const LONG_BLOCK: usize = 64;
 
 impl<G: Guest> Core<G> {
     /// The block at `pc` in the current mode and fetch space.
@@ -79,7 +84,15 @@ impl<G: Guest> Core<G> {
         let mut insns: Vec<Predecoded<G::Insn>> = Vec::new();
         let mut offset = 0;
         let mut second_page = None;
-        while insns.len() < BLOCK_INSNS && offset < bytes.len() {
+        while insns.len() < BLOCK_INSNS {
+            // Few blocks are longer than what was read at first.
+            let end = pc.wrapping_add(bytes.len() as u64);
+            if bytes.len() < offset + G::INSN_MAX && end & PAGE_MASK != 0 && second_page.is_none() {
+                self.code_bytes(key.gpa.wrapping_add(bytes.len() as u64), end, &mut bytes)?;
+            }
+            if offset >= bytes.len() {
+                break;
+            }
             let next = match G::decode(&bytes[offset..], mode) {
                 Decoded::Short if offset == 0 && second_page.is_none() => {
                     // The instruction runs into the next page, which may not be there.
@@ -104,6 +117,12 @@ impl<G: Guest> Core<G> {
             if second_page.is_some() || G::ends_block(next.insn) {
                 break;
             }
+            if insns.len() >= LONG_BLOCK {
+                let at = At { pc: pc.wrapping_add(u64::from(next.offset)), len: next.len };
+                if probe::usage::<G>(at, next.insn, mode).branches {
+                    break;
+                }
+            }
         }
         let body = Body::Insns(insns.into());
         Ok(Block::new(key, offset as u32, body, second_page))
@@ -113,7 +132,7 @@ impl<G: Guest> Core<G> {
     /// making sure that stores to them will be seen.
     fn code_bytes(&mut self, gpa: u64, va: u64, bytes: &mut Vec<u8>) -> Result<(), G::Exception> {
         let room = (PAGE_SIZE - (gpa & PAGE_MASK)) as usize;
-        let len = room.min(BLOCK_INSNS * G::INSN_MAX);
+        let len = room.min(LONG_BLOCK * G::INSN_MAX);
         let old = bytes.len();
         if self.direct {
             bytes.resize(old + len, 0);

@@ -2,7 +2,9 @@
 
 pub(crate) mod cell;
 pub(crate) mod codebuf;
+pub(crate) mod demand;
 pub(crate) mod probe;
+pub(crate) mod rotate;
 
 /// Why translated code returned to the dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) struct Row {
     pub(crate) int: [u8; 3],
     /// Index into [`Rows::vec`] plus one, for dirty vector registers; 0: none.
     pub(crate) vec: u16,
+    /// Index into [`Rows::narrow`] plus one; 0: none.
+    pub(crate) narrow: u16,
 }
 
 /// In [`Row::host`]: the row is that of an access, not of a call. Both kinds may name one address:
@@ -71,6 +75,9 @@ pub(crate) struct Rows {
     pub(crate) rows: Box<[Row]>,
     /// Distinct lists of (host place, guest register).
     pub(crate) vec: Box<[DirtyList]>,
+    /// Distinct sets of guest registers of which only the low 32 bits are right: what is above
+    /// are copies of bit 31 ([`demand`]).
+    pub(crate) narrow: Box<[u64]>,
 }
 
 impl Rows {

@@ -1,12 +1,13 @@
 //! Which registers and flags instructions read and write: a builder that only listens.
 //!
 //! A host's translator asks it ahead of emitting a block, to know whether a register that it has
-//! in hand will be wanted again, and whether anybody asks for the flags of an operation.
+//! in hand will be wanted again, whether anybody asks for the flags of an operation or for the
+//! upper half of a result ([`super::demand`]).
 
 use std::marker::PhantomData;
 
 use crate::builder::*;
-use crate::guest::{Guest, Helper};
+use crate::guest::{Guest, Helper, Touches};
 use crate::ops::{self, flags};
 
 /// The registers of one instruction, a bit each.
@@ -16,6 +17,16 @@ pub(crate) struct Usage {
     pub(crate) reads: u64,
     /// Integer registers written.
     pub(crate) writes: u64,
+    /// Registers whose low 32 bits are used, other than for [`Usage::def`].
+    pub(crate) low: u64,
+    /// Registers that are used whole, other than for [`Usage::def`].
+    pub(crate) full: u64,
+    /// The register that is written in any case and what it gets, if there is just one.
+    pub(crate) def: Option<(u8, Value)>,
+    /// Registers that it may write or not.
+    pub(crate) sometimes: u64,
+    /// An exception may come out of it, before it writes registers.
+    pub(crate) traps: bool,
     /// Arithmetic flags read, as bits of their image ([`ops::flags`]).
     pub(crate) flags_read: u64,
     /// Arithmetic flags overwritten in any case.
@@ -62,6 +73,118 @@ fn asked_flags(c: FlagCond) -> u64 {
     }
 }
 
+/// What the upper half of a value is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Upper {
+    /// 32 copies of bit 31.
+    Sign,
+    /// The same if it is so for all registers that the value is computed from.
+    Bitwise,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+/// Values of a form that several instructions together may make something simpler of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    #[default]
+    Other,
+    /// A register as it is.
+    Reg(u8),
+    /// A register shifted left (by a positive number of bits) or logically right, 32 bits of it
+    /// or all.
+    Shift(u8, i8, Width),
+    /// The bits of two registers that have none in common.
+    Join(u8, u8),
+}
+
+/// What a value is computed from, a bit per register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Value {
+    /// A constant, if it is one.
+    pub(crate) imm: Option<u64>,
+    /// The low 32 bits take the low 32 bits of these.
+    pub(crate) low: u64,
+    /// The low 32 bits take all of these.
+    pub(crate) full: u64,
+    /// The upper half takes all of these as well.
+    pub(crate) high: u64,
+    /// What the upper half is.
+    pub(crate) upper: Upper,
+    /// What it looks like.
+    pub(crate) form: Form,
+}
+
+impl Value {
+    /// A result with nothing above its low bits, or copies of the sign.
+    const ANY: Self =
+        Self { imm: None, low: 0, full: 0, high: 0, upper: Upper::Other, form: Form::Other };
+    const SIGN: Self = Self { upper: Upper::Sign, ..Self::ANY };
+
+    /// A register.
+    pub(crate) fn reg(r: u8) -> Self {
+        let upper = Upper::Bitwise;
+        Value { low: 1 << r, high: 1 << r, upper, form: Form::Reg(r), ..Value::ANY }
+    }
+
+    fn imm(value: u64) -> Self {
+        let upper = if value as i32 as u64 == value { Upper::Sign } else { Upper::Other };
+        Self { imm: Some(value), upper, ..Self::ANY }
+    }
+
+    /// All registers that it takes.
+    pub(crate) fn all(self) -> u64 {
+        self.low | self.full | self.high
+    }
+
+    /// Of operands of which only the low 32 bits count; what is above is known.
+    fn of_low(upper: Upper, of: &[Self]) -> Self {
+        let any = |part: fn(&Self) -> u64| of.iter().map(part).fold(0, |a, b| a | b);
+        Self { low: any(|v| v.low), full: any(|v| v.full), upper, ..Self::ANY }
+    }
+
+    /// Of operands of which the low 32 bits give the low 32 bits.
+    fn closed(upper: Upper, of: &[Self]) -> Self {
+        let high = of.iter().fold(0, |mask, v| mask | v.high);
+        Self { high, ..Self::of_low(upper, of) }
+    }
+
+    /// Of operands that count whole.
+    fn of_all(upper: Upper, of: &[Self]) -> Self {
+        let full = of.iter().fold(0, |mask, v| mask | v.all());
+        Self { full, upper, ..Self::ANY }
+    }
+
+    /// A 32-bit operation's result keeps its form when it is extended; a register does not.
+    fn unless_reg(self) -> Self {
+        match self.form {
+            Form::Shift(_, _, Width::W32) => self,
+            _ => Self { form: Form::Other, ..self },
+        }
+    }
+
+    fn at_width(w: Width, upper: Upper, of: &[Self]) -> Self {
+        if w == Width::W64 { Self::of_all(upper, of) } else { Self::of_low(upper, of) }
+    }
+}
+
+/// The form of an operation's result.
+fn form_of(op: Bin, w: Width, a: Value, b: Value) -> Form {
+    match (op, a.form, b.form, b.imm) {
+        (Bin::Shl, Form::Reg(r), _, Some(by)) if by < u64::from(w.bits()) => {
+            Form::Shift(r, by as i8, w)
+        }
+        (Bin::Shr, Form::Reg(r), _, Some(by)) if by < u64::from(w.bits()) => {
+            Form::Shift(r, -(by as i8), w)
+        }
+        (Bin::Or | Bin::Xor | Bin::Add, Form::Reg(a), Form::Reg(b), _) if w == Width::W64 => {
+            Form::Join(a, b)
+        }
+        _ => Form::Other,
+    }
+}
+
 /// Listens to one instruction.
 pub(crate) struct Probe<G> {
     usage: Usage,
@@ -73,10 +196,21 @@ pub(crate) fn usage<G: Guest>(at: At, insn: G::Insn, mode: u32) -> Usage {
     let mut probe = Probe::<G> { usage: Usage::default(), guest: PhantomData };
     let Ok(flow) = G::lower(&mut probe, at, insn, mode);
     probe.usage.branches = !matches!(flow, Flow::Next);
+    match flow {
+        Flow::Branch(v, _) | Flow::Jump(v) => probe.uses(v),
+        _ => {}
+    }
+    if let Some((r, v)) = probe.usage.def
+        && probe.usage.writes != 1 << r
+    {
+        probe.uses(v);
+        probe.usage.def = None;
+    }
+    probe.usage.full |= probe.usage.sometimes;
     probe.usage
 }
 
-type Probed = Result<Option<u64>, std::convert::Infallible>;
+type Probed = Result<Value, std::convert::Infallible>;
 
 impl<G: Guest> Probe<G> {
     /// Flags that the instruction itself has set before count as read too: that errs on the safe
@@ -84,112 +218,206 @@ impl<G: Guest> Probe<G> {
     fn reads_flags(&mut self, flags: u64) {
         self.usage.flags_read |= flags;
     }
+
+    /// A value is used whole.
+    fn uses(&mut self, v: Value) {
+        self.usage.low |= v.low;
+        self.usage.full |= v.full | v.high;
+    }
+
+    /// The low 32 bits of a value are used.
+    fn uses_low(&mut self, v: Value) {
+        self.usage.low |= v.low;
+        self.usage.full |= v.full;
+    }
+
+    fn uses_at(&mut self, w: Width, v: Value) {
+        if w == Width::W64 { self.uses(v) } else { self.uses_low(v) }
+    }
+
+    /// What an access may do.
+    fn access(&mut self, va: Value) {
+        self.uses(va);
+        self.usage.traps = true;
+    }
 }
 
 impl<G: Guest> Builder<G> for Probe<G> {
-    /// A constant, if it is one.
-    type V = Option<u64>;
+    type V = Value;
     type F = ();
     type Trap = std::convert::Infallible;
 
-    fn get(&mut self, r: u8) -> Option<u64> {
+    fn get(&mut self, r: u8) -> Value {
         self.usage.reads |= 1 << r;
-        None
+        Value::reg(r)
     }
-    fn set(&mut self, r: u8, _: Option<u64>) {
+    fn set(&mut self, r: u8, v: Value) {
         self.usage.writes |= 1 << r;
+        if let Some((_, before)) = self.usage.def.replace((r, v)) {
+            self.uses(before);
+        }
     }
-    fn imm(&mut self, value: u64) -> Option<u64> {
-        Some(value)
+    fn imm(&mut self, value: u64) -> Value {
+        Value::imm(value)
     }
-    fn field(&mut self, field: usize) -> Option<u64> {
+    fn field(&mut self, field: usize) -> Value {
         if field == G::FLAGS {
             self.reads_flags(ALL_FLAGS);
         }
-        None
+        Value::ANY
     }
-    fn set_field(&mut self, field: usize, _: Option<u64>) {
+    fn set_field(&mut self, field: usize, v: Value) {
+        self.uses(v);
         if field == G::FLAGS {
             self.usage.flags_written = ALL_FLAGS;
         }
     }
-    fn share(&mut self, v: Option<u64>) -> Option<u64> {
+    fn share(&mut self, v: Value) -> Value {
         v
     }
-    fn bin(&mut self, op: Bin, w: Width, a: Option<u64>, b: Option<u64>) -> Option<u64> {
-        Some(ops::bin(op, w, a?, b?))
+    fn bin(&mut self, op: Bin, w: Width, a: Value, b: Value) -> Value {
+        if let (Some(x), Some(y)) = (a.imm, b.imm) {
+            return Value::imm(ops::bin(op, w, x, y));
+        }
+        let positive = |v: Value| v.imm.is_some_and(|x| x <= i32::MAX as u64);
+        let form = form_of(op, w, a, b);
+        let value = match op {
+            _ if w != Width::W64 => Value::of_low(Upper::Other, &[a, b]),
+            // Nothing is above what the constant lets through.
+            Bin::And if positive(a) || positive(b) => Value::of_low(Upper::Sign, &[a, b]),
+            Bin::Add if b.imm == Some(0) => a,
+            Bin::Add if a.imm == Some(0) => b,
+            Bin::And | Bin::Or | Bin::Xor => {
+                let plain = a.upper != Upper::Other && b.upper != Upper::Other;
+                Value::closed(if plain { Upper::Bitwise } else { Upper::Other }, &[a, b])
+            }
+            Bin::Add | Bin::Sub | Bin::Mul => Value::closed(Upper::Other, &[a, b]),
+            Bin::Shl if b.imm.is_some() => Value::closed(Upper::Other, &[a, b]),
+            _ => Value::of_all(Upper::Other, &[a, b]),
+        };
+        Value { form: if form == Form::Other { value.form } else { form }, ..value }
     }
-    fn un(&mut self, op: Un, w: Width, a: Option<u64>) -> Option<u64> {
-        Some(ops::un(op, w, a?))
+    fn un(&mut self, op: Un, w: Width, a: Value) -> Value {
+        if let Some(x) = a.imm {
+            return Value::imm(ops::un(op, w, x));
+        }
+        match op {
+            Un::Sext32 if w == Width::W64 => {
+                Value { form: a.form, ..Value::of_low(Upper::Sign, &[a]) }.unless_reg()
+            }
+            Un::Sext8 | Un::Sext16 if w == Width::W64 => Value::of_low(Upper::Sign, &[a]),
+            Un::Zext8 | Un::Zext16 => Value::of_low(Upper::Sign, &[a]),
+            Un::Zext32 => Value::of_low(Upper::Other, &[a]),
+            Un::Not if w == Width::W64 => Value::closed(a.upper, &[a]),
+            Un::Neg if w == Width::W64 => Value::closed(Upper::Other, &[a]),
+            Un::Clz | Un::Ctz | Un::Popcnt => Value::at_width(w, Upper::Sign, &[a]),
+            _ => Value::at_width(w, Upper::Other, &[a]),
+        }
     }
-    fn cmp(&mut self, _: Cond, _: Width, _: Option<u64>, _: Option<u64>) -> Option<u64> {
-        None
+    fn cmp(&mut self, _: Cond, w: Width, a: Value, b: Value) -> Value {
+        Value::at_width(w, Upper::Sign, &[a, b])
     }
-    fn select(&mut self, _: Option<u64>, _: Option<u64>, _: Option<u64>) -> Option<u64> {
-        None
+    fn select(&mut self, c: Value, a: Value, b: Value) -> Value {
+        let c = Value::of_all(Upper::Sign, &[c]);
+        let v = Value::closed(Upper::Other, &[a, b]);
+        Value { full: v.full | c.full, ..v }
     }
-    fn load(&mut self, _: Option<u64>, _: MemOp) -> Probed {
-        Ok(None)
+    fn load(&mut self, va: Value, m: MemOp) -> Probed {
+        self.access(va);
+        Ok(if m.size < 2 || m.size == 2 && m.signed { Value::SIGN } else { Value::ANY })
     }
-    fn store(&mut self, _: Option<u64>, _: Option<u64>, _: MemOp) -> Result<(), Self::Trap> {
+    fn store(&mut self, va: Value, v: Value, m: MemOp) -> Result<(), Self::Trap> {
+        self.access(va);
+        if m.size < 3 {
+            self.uses_low(v)
+        } else {
+            self.uses(v)
+        }
         Ok(())
     }
-    fn rmw(&mut self, _: Rmw, _: Option<u64>, _: Option<u64>, _: MemOp) -> Probed {
-        Ok(None)
+    fn rmw(&mut self, _: Rmw, va: Value, v: Value, _: MemOp) -> Probed {
+        self.access(va);
+        self.uses(v);
+        Ok(Value::ANY)
     }
-    fn cas(&mut self, _: Option<u64>, _: Option<u64>, _: Option<u64>, _: MemOp) -> Probed {
-        Ok(None)
+    fn cas(&mut self, va: Value, old: Value, new: Value, _: MemOp) -> Probed {
+        self.access(va);
+        self.uses(old);
+        self.uses(new);
+        Ok(Value::ANY)
     }
     fn fence(&mut self, _: Fence) {}
     fn when(
         &mut self,
-        _: Option<u64>,
+        c: Value,
         f: impl FnOnce(&mut Self) -> Result<(), Self::Trap>,
     ) -> Result<(), Self::Trap> {
+        self.uses(c);
         // What may or may not be written is not known to be overwritten.
         let before = (self.usage.writes, self.usage.flags_written);
+        let def = self.usage.def.take();
         f(self)?;
+        self.usage.sometimes |= self.usage.writes & !before.0;
         self.usage.reads |= self.usage.writes & !before.0;
         (self.usage.writes, self.usage.flags_written) = before;
+        for (_, v) in [self.usage.def.take(), def].into_iter().flatten() {
+            self.uses(v);
+        }
         Ok(())
     }
-    /// Helpers may look at the flags.
-    fn call(&mut self, _: &'static Helper<G>, _: &[Option<u64>]) -> Probed {
+    /// Helpers may look at the flags, and some at the registers.
+    fn call(&mut self, h: &'static Helper<G>, args: &[Value]) -> Probed {
         self.reads_flags(ALL_FLAGS);
-        Ok(None)
+        self.usage.traps = true;
+        for &v in args {
+            self.uses(v);
+        }
+        if h.touches == Touches::Registers {
+            self.usage.sometimes = u64::MAX;
+        }
+        Ok(Value::ANY)
     }
-    fn flags(&mut self, op: FlagOp, _: Width, _: Option<u64>, b: Option<u64>, _: Option<u64>) {
-        self.usage.flags_written |= overwritten_flags(op, b);
+    fn flags(&mut self, op: FlagOp, w: Width, a: Value, b: Value, r: Value) {
+        self.usage.flags_written |= overwritten_flags(op, b.imm);
+        for v in [a, b, r] {
+            self.uses_at(w, v);
+        }
     }
-    fn flag(&mut self, c: FlagCond) -> Option<u64> {
+    fn flag(&mut self, c: FlagCond) -> Value {
         self.reads_flags(asked_flags(c));
-        None
+        Value::SIGN
     }
     fn fget(&mut self, _: u8, _: Fmt) {}
     fn fset(&mut self, _: u8, _: Fmt, (): ()) {}
-    fn fload(&mut self, _: Option<u64>, _: Fmt) -> Result<(), Self::Trap> {
+    fn fload(&mut self, va: Value, _: Fmt) -> Result<(), Self::Trap> {
+        self.access(va);
         Ok(())
     }
-    fn fstore(&mut self, _: Option<u64>, (): (), _: Fmt) -> Result<(), Self::Trap> {
+    fn fstore(&mut self, va: Value, (): (), _: Fmt) -> Result<(), Self::Trap> {
+        self.access(va);
         Ok(())
     }
     fn fp2(&mut self, _: Fp2, _: Fmt, _: Rm, (): (), (): ()) {}
     fn fp3(&mut self, _: Fp3, _: Fmt, _: Rm, (): (), (): (), (): ()) {}
     fn fsqrt(&mut self, _: Fmt, _: Rm, (): ()) {}
     fn fsgnj(&mut self, _: Sgn, _: Fmt, (): (), (): ()) {}
-    fn fcmp(&mut self, _: FCond, _: Fmt, (): (), (): ()) -> Option<u64> {
-        None
+    fn fcmp(&mut self, _: FCond, _: Fmt, (): (), (): ()) -> Value {
+        Value::SIGN
     }
-    fn fcvt_int(&mut self, _: Fmt, _: IntTy, _: Rm, (): ()) -> Option<u64> {
-        None
+    fn fcvt_int(&mut self, _: Fmt, _: IntTy, _: Rm, (): ()) -> Value {
+        Value::ANY
     }
-    fn fcvt_from_int(&mut self, _: Fmt, _: IntTy, _: Rm, _: Option<u64>) {}
+    fn fcvt_from_int(&mut self, _: Fmt, _: IntTy, _: Rm, v: Value) {
+        self.uses(v);
+    }
     fn fcvt(&mut self, _: Fmt, _: Fmt, _: Rm, (): ()) {}
-    fn fclass(&mut self, _: Fmt, (): ()) -> Option<u64> {
-        None
+    fn fclass(&mut self, _: Fmt, (): ()) -> Value {
+        Value::SIGN
     }
-    fn fbits(&mut self, _: Fmt, (): ()) -> Option<u64> {
-        None
+    fn fbits(&mut self, _: Fmt, (): ()) -> Value {
+        Value::ANY
     }
-    fn fraw(&mut self, _: Fmt, _: Option<u64>) {}
+    fn fraw(&mut self, _: Fmt, v: Value) {
+        self.uses(v);
+    }
 }

@@ -11,15 +11,17 @@
 
 use std::marker::PhantomData;
 
-use super::asm::{Asm, Mem, Q, form};
+use super::asm::{Asm, Mem, Q, Rm, form};
 use super::flags::Flags;
 use super::fp::Fp;
 use super::layout;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
-use crate::builder::{At, Bin, Cond, FlagCond, Un, Width};
+use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
+use crate::jit::demand::{self, Demand, NOT_READ, Wanted};
+use crate::jit::rotate::{self, Fused};
 use crate::jit::{ACCESS, Row, probe::Usage};
 
 /// A value: an index into the instruction's nodes.
@@ -46,8 +48,8 @@ pub(super) enum Node {
     Flag(FlagCond),
 }
 
-/// Instructions looked ahead for the next use of a register.
-const FAR: usize = 24;
+/// The next use of what is not used again.
+const NEVER: u32 = u32::MAX;
 /// Spill slots that calls pass arguments in.
 const ARGS: u8 = 5;
 /// Spill slots in all.
@@ -101,6 +103,16 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) last: Option<(Reg, usize, usize, LastDef)>,
     /// What each instruction of the block reads and writes.
     pub(super) usage: Vec<Usage>,
+    /// What is wanted of each instruction's results.
+    demand: Demand,
+    /// Guest registers that the present instruction has written.
+    written: u64,
+    /// Guest registers that lack the copies of bit 31 above it.
+    pub(super) narrow: u64,
+    /// What rows say about [`Self::narrow`].
+    pub(super) narrow_lists: Vec<u64>,
+    /// What becomes of each instruction of the block, if some are made one.
+    fused: Option<Vec<Fused>>,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -122,8 +134,13 @@ impl<'a, G: Guest> Emit<'a, G> {
         cold_base: u64,
         pc: u64,
         mode: u32,
-        usage: Vec<Usage>,
+        mut usage: Vec<Usage>,
     ) -> Self {
+        let mut demand = demand::analyze(&usage, G::INT.count);
+        let fused = rotate::fuse(&mut usage, &demand);
+        if fused.is_some() {
+            demand = demand::analyze(&usage, G::INT.count);
+        }
         Self {
             asm: Asm::default(),
             cold: Asm::default(),
@@ -144,6 +161,11 @@ impl<'a, G: Guest> Emit<'a, G> {
             rows: Vec::new(),
             last: None,
             flags: Flags::new(&usage),
+            demand,
+            fused,
+            written: 0,
+            narrow: 0,
+            narrow_lists: Vec::new(),
             usage,
             index: 0,
             ordered: false,
@@ -169,6 +191,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     pub(super) fn begin(&mut self, index: usize, at: At) {
         self.index = index;
         self.at = at;
+        self.written = 0;
         self.nodes.clear();
         self.sets.clear();
         self.temps = 0;
@@ -178,26 +201,41 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.release();
     }
 
-    /// How many instructions from here the register is read again; `FAR` if not soon, or not
-    /// before it is overwritten.
-    fn next_use(&self, r: u8) -> usize {
-        let ahead = &self.usage[self.index + 1..];
-        for (distance, usage) in ahead.iter().take(FAR).enumerate() {
-            if usage.reads >> r & 1 != 0 {
-                return distance;
+    /// Translates the present instruction if it is one of several that are done as one.
+    pub(super) fn fused(&mut self) -> Option<Flow<V>> {
+        match self.fused.as_ref()?[self.index] {
+            Fused::No => return None,
+            Fused::LeftOut => {}
+            Fused::Copy { to, from } => {
+                let v = self.get(from);
+                self.set(to, v);
             }
-            if usage.writes >> r & 1 != 0 {
-                return FAR;
+            Fused::Rotate { to, from, by, w } => {
+                let from = self.get(from);
+                let by = self.imm(by.into());
+                let mut v = self.bin(Bin::Rol, w, from, by);
+                if w == Width::W32 {
+                    v = self.un(Un::Sext32, Width::W64, v);
+                }
+                self.set(to, v);
             }
         }
-        FAR
+        Some(Flow::Next)
+    }
+
+    /// When the register is read again behind the present instruction: the smaller the sooner.
+    fn next_use(&self, r: u8) -> u32 {
+        match self.demand.next_read(self.index + 1, r) {
+            NOT_READ if self.demand.is_dead(self.index + 1, r) => NEVER,
+            next => u32::from(next),
+        }
     }
 
     /// Whether a register is worth a local: it is wanted soon, or one stands empty.
     fn worth_local(&self, r: u8) -> bool {
         let taken = self.temps | self.held;
         let at = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
-        let mut others = at.map(|at| self.locals[at].guest.map_or(FAR + 1, |g| self.next_use(g)));
+        let mut others = at.map(|at| self.locals[at].guest.map_or(NEVER, |g| self.next_use(g)));
         let mine = self.next_use(r);
         others.any(|other| mine < other)
     }
@@ -272,22 +310,34 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.held |= 1 << at;
     }
 
-    /// Index of a local that holds nothing; the one wanted last is written back for it.
-    fn free_local(&mut self) -> usize {
+    /// The local that is wanted last of those that may be given to others.
+    fn farthest(&self) -> Option<usize> {
         let taken = self.temps | self.held;
         let usable = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
-        let farthest = usable.max_by_key(|&at| {
+        usable.max_by_key(|&at| {
             let local = self.locals[at];
-            let next = local.guest.map_or(FAR + 1, |r| self.next_use(r));
-            (next, !local.dirty, u32::MAX - local.used)
-        });
-        let at = match farthest {
+            let next = local.guest.map_or(NEVER, |r| self.next_use(r));
+            (local.guest.is_none(), next, !local.dirty, u32::MAX - local.used)
+        })
+    }
+
+    /// Index of a local that holds nothing; the one wanted last is written back for it.
+    fn free_local(&mut self) -> usize {
+        let at = match self.farthest() {
             Some(at) => at,
             None => self.spill_temp(),
         };
-        self.write_back(at);
+        if self.locals[at].guest.is_some_and(|r| !self.is_dead(r)) {
+            self.write_back(at);
+        }
         self.locals[at] = Local::default();
         at
+    }
+
+    /// Whether nobody looks at what a register holds now.
+    fn is_dead(&self, r: u8) -> bool {
+        let written = self.written >> r & 1 != 0;
+        self.demand.is_dead(self.index + usize::from(written), r)
     }
 
     /// Moves a temporary to memory; gives the index of its local.
@@ -347,12 +397,31 @@ impl<'a, G: Guest> Emit<'a, G> {
 
     /// The same in a slow path that leaves: here the locals stay as they are.
     pub(super) fn cold_flush(&mut self) {
+        self.cold_extend();
         for (at, local) in self.locals.iter().enumerate() {
             if let (Some(r), true) = (local.guest, local.dirty) {
                 self.cold.store(Q, LOCALS[at], layout::int::<G>(r));
             }
         }
         self.cold_xflush();
+    }
+
+    /// In a slow path that leaves: makes up for the extensions that were left out.
+    fn cold_extend(&mut self) {
+        let mut rest = self.narrow;
+        while rest != 0 {
+            let r = rest.trailing_zeros() as u8;
+            rest &= rest - 1;
+            let dirty = self.local_of(r).filter(|&at| self.locals[at].dirty);
+            match Self::pin(r).or(dirty.map(|at| LOCALS[at])) {
+                Some(host) => form::MOVSXD_GV_EZ.rm(&mut self.cold, Q, host, Rm::Reg(host)),
+                None => {
+                    let place = layout::int::<G>(r);
+                    form::MOVSXD_GV_EZ.rm(&mut self.cold, Q, RAX, Rm::Mem(place));
+                    self.cold.store(Q, RAX, place);
+                }
+            }
+        }
     }
 
     /// Forgets what the locals hold; they must be clean.
@@ -454,6 +523,7 @@ impl<'a, G: Guest> Emit<'a, G> {
                 // A temporary that others read stays where it is.
                 let mut others = sets[i + 1..].iter().map(|s| s.1).chain(later.iter().copied());
                 if others.any(|other| self.reads(other, host)) {
+                    self.shorten(r, v);
                     self.hold(host);
                     self.last = None;
                     let to = self.reg_for_set(r);
@@ -462,7 +532,8 @@ impl<'a, G: Guest> Emit<'a, G> {
                     continue;
                 }
             }
-            self.assign(r, v);
+            let last = i + 1 == sets.len() && later.is_empty();
+            self.assign(r, v, last);
             self.release();
         }
         self.sets = sets;
@@ -481,7 +552,33 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.release();
     }
 
-    fn assign(&mut self, r: u8, v: V) {
+    /// A register gets a new value.
+    pub(super) fn overwrite(&mut self, r: u8) {
+        self.narrow &= !(1 << r);
+        self.written |= 1 << r;
+    }
+
+    /// Leaves the extension out of what register `r` gets if the upper half is not wanted.
+    fn shorten(&mut self, r: u8, v: V) -> V {
+        self.overwrite(r);
+        let wanted = self.demand.wanted(self.index);
+        let Some((_, value)) = self.usage[self.index].def.filter(|d| d.0 == r) else { return v };
+        // What is loaded comes as it should be.
+        if wanted == Wanted::Whole || value.all() == 0 {
+            return v;
+        }
+        if wanted == Wanted::Narrow {
+            self.narrow |= 1 << r;
+        }
+        match self.node(v) {
+            Node::Un(Un::Sext32, Width::W64, low) => low,
+            _ => v,
+        }
+    }
+
+    /// Writes a register; `last`: nothing else of the instruction is still to be computed.
+    fn assign(&mut self, r: u8, v: V, last: bool) {
+        let v = self.shorten(r, v);
         if let Node::Host(host) = self.node(v) {
             match Self::pin(r) {
                 None => return self.adopt(host, r),
@@ -511,8 +608,27 @@ impl<'a, G: Guest> Emit<'a, G> {
         if reads_itself {
             self.reg(r);
         }
+        if last && Self::pin(r).is_none() && self.local_of(r).is_none() {
+            self.make_way(v);
+        }
         let to = self.reg_for_set(r);
         self.into(v, to);
+    }
+
+    /// Frees a local for a value that is all that is left to compute: what it finds in there it
+    /// uses in its place.
+    fn make_way(&mut self, v: V) {
+        let at = self.farthest();
+        let Some(old) = at.and_then(|at| self.locals[at].guest) else { return };
+        let Some(at) = at.filter(|_| self.depends(v, old)) else { return };
+        let written = self.written >> old & 1 != 0;
+        if written || !self.demand.is_dead(self.index + 1, old) {
+            self.write_back(at);
+        }
+        self.locals[at] = Local::default();
+        for node in self.nodes.iter_mut().filter(|n| **n == Node::Reg(old)) {
+            *node = Node::Host(LOCALS[at]);
+        }
     }
 
     /// A constant that fits into a sign-extended field of 32 bits.
@@ -535,7 +651,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         match def {
             LastDef::Mov { from } => self.asm.mov(Q, to, from),
             LastDef::Load { form, width, mem, cold_mov } => {
-                form.rm(&mut self.asm, width, to, super::asm::Rm::Mem(mem));
+                form.rm(&mut self.asm, width, to, Rm::Mem(mem));
                 if let Some(cold_mov) = cold_mov {
                     self.cold.code.truncate(cold_mov);
                     self.end_slow_load(form, width, to);
@@ -570,12 +686,25 @@ impl<'a, G: Guest> Emit<'a, G> {
             }
         }
         let vec = self.xlist();
+        let narrow = self.narrow_list();
         self.rows.push(Row {
             host: self.buf.offset_of(place) as u32 | kind,
             pc: self.at.pc.wrapping_sub(self.pc) as u16,
             int,
             vec,
+            narrow,
         });
+    }
+
+    /// What a row says about [`Self::narrow`].
+    fn narrow_list(&mut self) -> u16 {
+        if self.narrow == 0 {
+            return 0;
+        }
+        if self.narrow_lists.last() != Some(&self.narrow) {
+            self.narrow_lists.push(self.narrow);
+        }
+        self.narrow_lists.len() as u16
     }
 
     /// Address that the next byte will execute at.

@@ -170,6 +170,7 @@ impl<G: Guest> Emit<'_, G> {
             if Self::pin(r).is_none() && reads_itself {
                 self.reg(r);
             }
+            self.overwrite(r);
             let to = self.reg_for_set(r);
             self.make(make, size(p.w), to);
             self.save_flags(p.op);

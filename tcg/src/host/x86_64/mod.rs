@@ -225,6 +225,13 @@ impl<G: Guest> Native<G> {
             let value = core.hot.saved[usize::from(LOCALS[local])];
             fields::write::<G>(&mut core.state, offset, value);
         }
+        let narrow = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.narrow);
+        let list = row.narrow.checked_sub(1).and_then(|at| narrow?.get(usize::from(at)));
+        for r in (0..G::INT.count).filter(|r| list.is_some_and(|list| list >> r & 1 != 0)) {
+            let offset = G::INT.offset + r * G::INT.stride;
+            let low = fields::read::<G>(&core.state, offset) as i32;
+            fields::write::<G>(&mut core.state, offset, low as u64);
+        }
     }
 
     /// Translates a block; gives its entry, or 0 if there is no room.
@@ -263,9 +270,12 @@ impl<G: Guest> Native<G> {
         for (n, i) in insns.iter().enumerate() {
             let at = at(i);
             e.begin(n, at);
-            let flow = match G::lower(&mut e, at, i.insn, block.key.mode) {
-                Ok(flow) => flow,
-                Err(never) => match never {},
+            let flow = match e.fused() {
+                Some(flow) => flow,
+                None => match G::lower(&mut e, at, i.insn, block.key.mode) {
+                    Ok(flow) => flow,
+                    Err(never) => match never {},
+                },
             };
             if e.end_insn(flow, n + 1 == insns.len()) {
                 break;
@@ -280,7 +290,11 @@ impl<G: Guest> Native<G> {
         space.cold = cold + e.cold.pos();
         let mut rows: Vec<Row> = e.rows;
         rows.sort_unstable_by_key(|r| r.host);
-        let _ = block.rows.set(Rows { rows: rows.into(), vec: e.fp.lists.into() });
+        let _ = block.rows.set(Rows {
+            rows: rows.into(),
+            vec: e.fp.lists.into(),
+            narrow: e.narrow_lists.into(),
+        });
         space.blocks.insert(hot, block.clone());
         space.blocks.insert(cold, block.clone());
         let entry = base + DEAD_BYTES as u64;

@@ -104,6 +104,12 @@ impl<G: Guest> Emit<'_, G> {
             | (Un::Zext16, Node::Bin(_, Width::W16, ..))
             | (Un::Zext32, Node::Bin(_, Width::W32, ..))
             | (Un::Zext8 | Un::Zext16 | Un::Zext32, Node::Cmp(..) | Node::Flag(_)) => return a,
+            // `sext.w`
+            (Un::Sext32, Node::Bin(Bin::Add, Width::W32, x, zero))
+                if w == Width::W64 && self.imm_of(zero) == Some(0) =>
+            {
+                return self.unary(op, w, x);
+            }
             _ => {}
         }
         match (op, w) {
@@ -314,13 +320,14 @@ impl<G: Guest> Emit<'_, G> {
         }
         let (a, b) = if self.is_leaf(a) && !self.is_leaf(b) { (b, a) } else { (a, b) };
         let first = if self.reads(b, to) { self.operand(a) } else { self.source(a, to) };
-        let second = self.operand(b);
-        if first == to {
-            self.asm.alu(Alu::Add, s, to, Rm::Reg(second));
-        } else if second == to {
-            self.asm.alu(Alu::Add, s, to, Rm::Reg(first));
-        } else {
-            self.asm.lea(s, to, Mem::indexed(first, second, 0, 0));
+        match self.operand_rm(b) {
+            second if first == to => self.asm.alu(Alu::Add, s, to, second),
+            Rm::Reg(second) if second == to => self.asm.alu(Alu::Add, s, to, Rm::Reg(first)),
+            Rm::Reg(second) => self.asm.lea(s, to, Mem::indexed(first, second, 0, 0)),
+            second => {
+                self.asm.mov(Q, to, first);
+                self.asm.alu(Alu::Add, s, to, second);
+            }
         }
     }
 

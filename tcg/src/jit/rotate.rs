@@ -1,0 +1,176 @@
+//! Rotations that the guest makes of two shifts.
+//!
+//! RISC-V without Zbb has no rotation: ciphers and hashes shift left, shift right and join the
+//! two. Here the three instructions are found in a block, however far apart, and become one: the
+//! shifts are left out, the third rotates.
+
+use super::demand::Demand;
+use super::probe::{Form, Upper, Usage, Value};
+use crate::builder::Width;
+
+/// What is done with an instruction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fused {
+    /// It is translated.
+    #[default]
+    No,
+    /// Nothing: others do its work.
+    LeftOut,
+    /// `to` becomes `from` rotated left by `by` bits, sign-extended if these are 32.
+    Rotate { to: u8, from: u8, by: u8, w: Width },
+    /// `to` becomes `from`.
+    Copy { to: u8, from: u8 },
+}
+
+/// Finds the rotations of a block and rewrites what its instructions use. `None`: there are none.
+pub(crate) fn fuse(usage: &mut [Usage], demand: &Demand) -> Option<Vec<Fused>> {
+    let mut fused = Vec::new();
+    for last in 2..usage.len() {
+        if let Some(found) = find(usage, demand, last) {
+            fused.resize(usage.len(), Fused::No);
+            for (at, what) in found {
+                fused[at] = what;
+                usage[at] = usage_of(what);
+            }
+        }
+    }
+    (!fused.is_empty()).then_some(fused)
+}
+
+fn usage_of(what: Fused) -> Usage {
+    let (to, value) = match what {
+        Fused::No | Fused::LeftOut => return Usage::default(),
+        Fused::Rotate { to, from, w: Width::W64, .. } => {
+            (to, Value { full: 1 << from, ..Value::default() })
+        }
+        Fused::Rotate { to, from, .. } => {
+            (to, Value { low: 1 << from, upper: Upper::Sign, ..Value::default() })
+        }
+        Fused::Copy { to, from } => (to, Value::reg(from)),
+    };
+    Usage { reads: value.all(), writes: 1 << to, def: Some((to, value)), ..Usage::default() }
+}
+
+/// What becomes of the two shifts that instruction `last` joins to a rotation, and of that.
+fn find(usage: &[Usage], demand: &Demand, last: usize) -> Option<[(usize, Fused); 3]> {
+    let (to, value) = usage[last].def?;
+    let Form::Join(a, b) = value.form else { return None };
+    if a == b || usage[last].traps || usage[last].branches {
+        return None;
+    }
+    let (a, b) = (shift(usage, last, a)?, shift(usage, last, b)?);
+    let (left, right) = if a.by > 0 { (a, b) } else { (b, a) };
+    let whole = left.w.bits() as i8;
+    if left.from != right.from || left.w != right.w || left.by.checked_sub(right.by)? != whole {
+        return None;
+    }
+    let (first, second) = if left.at < right.at { (left, right) } else { (right, left) };
+    // Both shift the same number.
+    let from = left.from;
+    let changes = |at: usize| usage[at].writes >> from & 1 != 0;
+    if (first.at..second.at).any(changes) {
+        return None;
+    }
+    // Nobody sees that the shifted numbers are missing.
+    let unseen = |at: usize| !usage[at].traps && !usage[at].branches;
+    let gone = |r: u8| r == to || demand.is_dead(last + 1, r);
+    if !(first.at..last).all(unseen) || !gone(left.to) || !gone(right.to) {
+        return None;
+    }
+    let (by, w) = (left.by as u8, left.w);
+    if (second.at + 1..last).any(changes) {
+        // The number is not there any more at the end: the second shift rotates.
+        let rotate = Fused::Rotate { to: second.to, from, by, w };
+        let copy = Fused::Copy { to, from: second.to };
+        return Some([(first.at, Fused::LeftOut), (second.at, rotate), (last, copy)]);
+    }
+    let rotate = Fused::Rotate { to, from, by, w };
+    Some([(first.at, Fused::LeftOut), (second.at, Fused::LeftOut), (last, rotate)])
+}
+
+#[derive(Clone, Copy)]
+struct Shift {
+    at: usize,
+    to: u8,
+    from: u8,
+    by: i8,
+    w: Width,
+}
+
+/// The instruction that gives `r` the value that instruction `user` sees, if it is a shift and
+/// nobody else uses its result up to there.
+fn shift(usage: &[Usage], user: usize, r: u8) -> Option<Shift> {
+    for (at, u) in usage.iter().enumerate().take(user).rev() {
+        if u.writes >> r & 1 != 0 {
+            let (to, value) = u.def?;
+            let Form::Shift(from, by, w) = value.form else { return None };
+            let usable = by != 0 && (w == Width::W64 || value.upper == Upper::Sign);
+            return usable.then_some(Shift { at, to, from, by, w });
+        }
+        if (u.reads | u.sometimes) >> r & 1 != 0 {
+            return None;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jit::demand::{analyze, tests::usage};
+
+    const SLLIW_A1_A0_7: u32 = 0x0075_159b;
+    const SRLIW_A0_A0_25: u32 = 0x0195_551b;
+    const SRLIW_A0_A0_24: u32 = 0x0185_551b;
+    const OR_A0_A1_A0: u32 = 0x00a5_e533;
+    const LI_A1_0: u32 = 0x0000_0593;
+    const LD_A3_A4: u32 = 0x0007_3683;
+    const MV_A2_A1: u32 = 0x0005_8613;
+
+    fn fused(code: &[u32]) -> Option<Vec<Fused>> {
+        let mut usage = usage(code);
+        let demand = analyze(&usage, 32);
+        fuse(&mut usage, &demand)
+    }
+
+    #[test]
+    fn two_shifts_and_an_or_are_a_rotation() {
+        let rotate = Fused::Rotate { to: 10, from: 10, by: 7, w: Width::W32 };
+        assert_eq!(
+            fused(&[SLLIW_A1_A0_7, SRLIW_A0_A0_25, OR_A0_A1_A0, LI_A1_0]),
+            Some(vec![Fused::LeftOut, Fused::LeftOut, rotate, Fused::No])
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_overwritten_is_rotated_before() {
+        const SLLIW_A1_A0_12: u32 = 0x00c5_159b;
+        const SRLIW_A2_A0_20: u32 = 0x0145_561b;
+        const LI_A0_0: u32 = 0x0000_0513;
+        const OR_A1_A1_A2: u32 = 0x00c5_e5b3;
+        const LI_A2_0: u32 = 0x0000_0613;
+        let rotate = Fused::Rotate { to: 12, from: 10, by: 12, w: Width::W32 };
+        let copy = Fused::Copy { to: 11, from: 12 };
+        assert_eq!(
+            fused(&[SLLIW_A1_A0_12, SRLIW_A2_A0_20, LI_A0_0, OR_A1_A1_A2, LI_A2_0]),
+            Some(vec![Fused::LeftOut, rotate, Fused::No, copy, Fused::No])
+        );
+    }
+
+    #[test]
+    fn other_shifts_are_left_alone() {
+        for code in [
+            // Not 32 bits in all.
+            [SLLIW_A1_A0_7, SRLIW_A0_A0_24, OR_A0_A1_A0, LI_A1_0],
+            // The first shift's result is used again.
+            [SLLIW_A1_A0_7, SRLIW_A0_A0_25, OR_A0_A1_A0, MV_A2_A1],
+            [SLLIW_A1_A0_7, MV_A2_A1, SRLIW_A0_A0_25, OR_A0_A1_A0],
+            // An exception might show that it is missing.
+            [SLLIW_A1_A0_7, LD_A3_A4, SRLIW_A0_A0_25, OR_A0_A1_A0],
+            // The second shift is of the first one's result.
+            [SRLIW_A0_A0_25, SLLIW_A1_A0_7, OR_A0_A1_A0, LI_A1_0],
+        ] {
+            assert_eq!(fused(&code), None, "{code:#x?}");
+        }
+    }
+}
