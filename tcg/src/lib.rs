@@ -6,6 +6,7 @@
 
 pub mod builder;
 mod cache;
+mod fork;
 pub mod guest;
 mod host;
 mod interp;
@@ -22,7 +23,8 @@ pub mod testing;
 mod user;
 pub mod vcpu;
 
-pub use host::NativeError;
+pub use fork::StandStill;
+pub use host::{NativeError, context, syscall};
 pub use machine::{Config, Machine, Mode};
 pub use run::{Stop, Vcpu};
 pub use user::{CodeRange, Redirect, UserConfig, UserError};

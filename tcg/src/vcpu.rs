@@ -45,6 +45,11 @@ impl<G: Guest> Clone for Work<G> {
     }
 }
 
+/// The queue of a vCPU while nobody changes it.
+pub(crate) struct QueueGuard<'a, G: Guest> {
+    _queue: MutexGuard<'a, Queue<G>>,
+}
+
 struct Queue<G: Guest> {
     work: Vec<Work<G>>,
     taken: u64,
@@ -79,6 +84,10 @@ impl<G: Guest> Default for Signals<G> {
 impl<G: Guest> Signals<G> {
     fn queue(&self) -> MutexGuard<'_, Queue<G>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stand_still(&self) -> QueueGuard<'_, G> {
+        QueueGuard { _queue: self.queue() }
     }
 
     /// Makes the vCPU look at `why` soon, waking it if it is halted.
@@ -127,6 +136,11 @@ impl<G: Guest> Signals<G> {
     /// vCPU, which there is none of in user mode.
     pub fn kick(&self) {
         self.request.fetch_or(request::KICK, SeqCst);
+    }
+
+    /// The word that [`Self::kick`] sets [`request::KICK`] in, for signal handlers.
+    pub fn request_word(&self) -> &AtomicU32 {
+        &self.request
     }
 
     /// The thread uses nothing cached from here on.

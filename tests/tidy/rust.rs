@@ -13,14 +13,18 @@ const UNSAFE: &[(&str, &str)] = &[
     ("devices/src/virtio/worker_poll.rs", "poll(2) on descriptors known by number"),
     ("disk/src/raw/io.rs", "preadv, pwritev and fallocate"),
     ("tcg/src/host/x86_64/calls.rs", "enters generated code, and is called by it"),
+    ("tcg/src/host/x86_64/context.rs", "changes the context that the kernel gave to a handler"),
     ("tcg/src/host/x86_64/cpu_oracle.rs", "runs instructions on the host's own processor in tests"),
     ("tcg/src/host/x86_64/direct.rs", "accesses addresses that a guest chose, in user mode"),
     ("tcg/src/host/x86_64/fpu_oracle.rs", "asks the host's FPU, under another MXCSR"),
+    ("tcg/src/host/x86_64/syscall.rs", "makes system calls that a guest asked for"),
     ("tcg/src/interp/fields.rs", "reads and writes the CPU state by byte offset"),
     ("tcg/src/jit/cell.rs", "hands out the one exclusive reference to a vCPU's core"),
     ("tcg/src/jit/codebuf.rs", "maps executable memory and patches code in it"),
     ("tcg/src/mmu/host.rs", "guest memory is raw memory shared with the guest"),
     ("user/src/host/copy.rs", "copies between our memory and addresses that a guest chose"),
+    ("user/src/host/signals.rs", "signal handlers and system calls"),
+    ("user/src/host/thread.rs", "plain calls of the C library: fork, exit, gettid"),
     ("vmm/src/memory/mapping.rs", "memfd_create, fallocate, and the promise to accelerators"),
 ];
 

@@ -32,6 +32,12 @@ errno! {
 }
 
 impl Errno {
+    /// The call was not made, for a signal has come: it is made again behind the signal's handler.
+    /// Programs never see it.
+    pub const RESTART: Errno = Errno(tcg::syscall::RESTART);
+    /// The call has set all registers itself. Programs never see it.
+    pub const NO_RESULT: Errno = Errno(513);
+
     /// What a system call returns for it.
     pub fn result(self) -> u64 {
         i64::from(-self.0) as u64

@@ -8,6 +8,7 @@ mod host;
 pub mod isa;
 mod mem;
 mod process;
+pub mod signal;
 pub mod space;
 pub mod thread;
 

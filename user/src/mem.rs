@@ -46,7 +46,7 @@ impl<T: Plain + Default, const N: usize> Plain for [T; N] {
 }
 
 /// Bytes of the largest value that [`Mem::read`] and [`Mem::write`] take.
-const LARGEST: usize = 1024;
+const LARGEST: usize = 512;
 
 /// Access to the memory of the guest. Every access that the guest could not do itself is EFAULT.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,7 @@
 //! of the maps, and its host code is made to leave at its first instruction.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
@@ -116,6 +116,12 @@ struct Maps<G: Guest> {
     pages: FxHashMap<u64, Vec<Arc<Block<G>>>>,
 }
 
+/// The cache while nobody changes it.
+pub(crate) struct Standing<'a, G: Guest> {
+    _maps: MutexGuard<'a, Maps<G>>,
+    _blocks: RwLockWriteGuard<'a, FxHashMap<Key, Arc<Block<G>>>>,
+}
+
 /// All blocks of a machine.
 pub(crate) struct Cache<G: Guest> {
     blocks: RwLock<FxHashMap<Key, Arc<Block<G>>>>,
@@ -140,6 +146,12 @@ impl<G: Guest> Cache<G> {
 
     fn maps(&self) -> MutexGuard<'_, Maps<G>> {
         self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stand_still(&self) -> Standing<'_, G> {
+        let maps = self.maps();
+        let blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        Standing { _maps: maps, _blocks: blocks }
     }
 
     pub(crate) fn find(&self, key: &Key) -> Option<Arc<Block<G>>> {

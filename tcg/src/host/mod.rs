@@ -4,13 +4,17 @@
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Native, direct};
+pub(crate) use x86_64::{ForkedCode, Native, direct};
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::{context, syscall};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod none;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use none::{Native, direct};
+pub(crate) use none::{ForkedCode, Native, direct};
+#[cfg(not(target_arch = "x86_64"))]
+pub use none::{context, syscall};
 
 /// The translator of this host could not be set up.
 #[derive(Debug, thiserror::Error)]

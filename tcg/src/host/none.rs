@@ -16,6 +16,43 @@ pub(crate) struct Native<G> {
     guest: PhantomData<fn(G)>,
 }
 
+/// Contexts of signal handlers: user mode, which uses them, is refused.
+pub mod context {
+    use crate::user::CodeRange;
+
+    /// As on hosts with user mode.
+    pub struct Interrupted(());
+
+    impl Interrupted {
+        /// As on hosts with user mode.
+        pub fn new(_: *mut std::ffi::c_void) -> Self {
+            Self(())
+        }
+
+        /// As on hosts with user mode.
+        pub fn catch(&mut self, _: &CodeRange, _: i32, _: i32, _: u64) -> bool {
+            false
+        }
+
+        /// As on hosts with user mode.
+        pub fn restart_syscall(&mut self) {}
+
+        /// As on hosts with user mode.
+        pub fn set_blocked(&mut self, _: u64) {}
+    }
+}
+
+/// System calls of guests: user mode, which makes them, is refused.
+pub mod syscall {
+    /// As on hosts with user mode.
+    pub const RESTART: i32 = 512;
+
+    /// As on hosts with user mode.
+    pub fn syscall(_: &std::sync::atomic::AtomicU32, _: i64, _: &[u64; 6]) -> i64 {
+        i64::from(-libc::ENOSYS)
+    }
+}
+
 /// Accessors that there are none of: user mode is refused before one is called.
 pub(crate) mod direct {
     pub(crate) const AVAILABLE: bool = false;
@@ -62,6 +99,21 @@ pub(crate) mod direct {
     }
 }
 
+/// The translator that there is none of, while a process splits in two.
+pub(crate) struct ForkedCode<'a, G> {
+    native: &'a Native<G>,
+}
+
+impl<G: Guest> ForkedCode<'_, G> {
+    pub(crate) fn copy(&mut self) -> Result<(), NativeError> {
+        match self.native.none {}
+    }
+
+    pub(crate) fn in_child(self) {
+        match self.native.none {}
+    }
+}
+
 impl<G: Guest> Native<G> {
     pub(crate) fn new(_code_bytes: usize, _direct: bool) -> Result<Option<Self>, NativeError> {
         Ok(None)
@@ -88,6 +140,10 @@ impl<G: Guest> Native<G> {
     }
 
     pub(crate) fn compile(&self, _cache: &Cache<G>, _block: &Arc<Block<G>>) -> u64 {
+        match self.none {}
+    }
+
+    pub(crate) fn before_fork(&self) -> ForkedCode<'_, G> {
         match self.none {}
     }
 

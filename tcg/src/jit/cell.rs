@@ -41,6 +41,12 @@ impl<G: Guest> Cell<G> {
         &self.signals
     }
 
+    /// In the child of a fork: the thread that had the exclusive reference is not there. What its
+    /// core held is lost.
+    pub(crate) fn abandon(&self) {
+        self.taken.store(false, SeqCst);
+    }
+
     /// The exclusive reference, built by `make`; `None` if it is out.
     pub(crate) fn take(self: &Arc<Self>, make: impl FnOnce() -> Core<G>) -> Option<CoreRef<G>> {
         if self.taken.swap(true, SeqCst) {

@@ -2,7 +2,9 @@
 //! that no page is ever both (W^X).
 #![expect(unsafe_code, reason = "maps executable memory and patches code in it")]
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -23,17 +25,7 @@ unsafe impl Sync for CodeBuf {}
 impl CodeBuf {
     /// Reserves `len` bytes; memory is used only as code is written.
     pub(crate) fn new(len: usize) -> io::Result<Self> {
-        // SAFETY: the name is a C string; the result is checked.
-        let fd = unsafe { libc::memfd_create(c"polyvisor-code".as_ptr(), libc::MFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `fd` was just created and is owned by nobody else.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        // SAFETY: plain call on an owned descriptor.
-        if unsafe { libc::ftruncate(fd.as_raw_fd(), len as libc::off_t) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = file(len)?;
         let write = map(&fd, len, libc::PROT_READ | libc::PROT_WRITE)?;
         match map(&fd, len, libc::PROT_READ | libc::PROT_EXEC) {
             Ok(exec) => Ok(Self { write, exec, len }),
@@ -43,6 +35,50 @@ impl CodeBuf {
                 Err(e)
             }
         }
+    }
+
+    /// A file with a copy of the given ranges, for the child of a fork: what it has now it shares
+    /// with its parent.
+    pub(crate) fn copy(&self, ranges: &[Range<usize>]) -> io::Result<File> {
+        let file = File::from(file(self.len)?);
+        for range in ranges {
+            assert!(range.start <= range.end && range.end <= self.len);
+            let mut at = range.start;
+            while at < range.end {
+                // SAFETY: inside the mapping (checked); others may patch it meanwhile, so it is
+                // read by the kernel only, as it is at that moment.
+                let done = unsafe {
+                    let from = self.write.as_ptr().add(at).cast();
+                    libc::pwrite(file.as_raw_fd(), from, range.end - at, at as libc::off_t)
+                };
+                match done {
+                    -1 => return Err(io::Error::last_os_error()),
+                    done => at += done as usize,
+                }
+            }
+        }
+        Ok(file)
+    }
+
+    /// In the child: the copy takes the place of what is shared.
+    pub(crate) fn replace(&self, copy: File) -> io::Result<()> {
+        let fd = OwnedFd::from(copy);
+        let both = [
+            (self.write, libc::PROT_READ | libc::PROT_WRITE),
+            (self.exec, libc::PROT_READ | libc::PROT_EXEC),
+        ];
+        for (at, prot) in both {
+            // SAFETY: replaces a mapping of `len` bytes that belongs to this value by one of the
+            // same length, in which all that is used has the same content.
+            let p = unsafe {
+                let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+                libc::mmap(at.as_ptr().cast(), self.len, prot, flags, fd.as_raw_fd(), 0)
+            };
+            if p == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
     }
 
     /// Bytes reserved.
@@ -103,6 +139,21 @@ impl Drop for CodeBuf {
             libc::munmap(self.exec.as_ptr().cast(), self.len);
         }
     }
+}
+
+fn file(len: usize) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a C string; the result is checked.
+    let fd = unsafe { libc::memfd_create(c"polyvisor-code".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just created and is owned by nobody else.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: plain call on an owned descriptor.
+    if unsafe { libc::ftruncate(fd.as_raw_fd(), len as libc::off_t) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(fd)
 }
 
 fn map(fd: &OwnedFd, len: usize, prot: i32) -> io::Result<NonNull<u8>> {

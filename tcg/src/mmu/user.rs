@@ -223,6 +223,12 @@ pub fn write(va: u64, data: &[u8]) -> Result<(), Fault> {
     checked(direct::copy_out(va, data), va, Access::Store)
 }
 
+/// Compares and exchanges four aligned bytes atomically; gives what was found.
+pub fn exchange32(va: u64, old: u32, new: u32) -> Result<u32, Fault> {
+    let answer = direct::cas(va, u64::from(old), u64::from(new), 2);
+    checked(answer, va, Access::Store).map(|()| answer.value as u32)
+}
+
 fn checked(answer: Answer, va: u64, access: Access) -> Result<(), Fault> {
     match answer.fault {
         0 => Ok(()),

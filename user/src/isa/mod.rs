@@ -4,8 +4,10 @@ mod riscv64;
 
 use tcg::guest::Guest;
 
+use crate::signal::Frames;
+
 /// The registers that system calls and signals use.
-pub trait Isa: Guest {
+pub trait Isa: Guest + Frames {
     /// `e_machine` of its ELF files.
     const ELF_MACHINE: u16;
     /// `machine` of uname(2).

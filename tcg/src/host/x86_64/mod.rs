@@ -3,6 +3,7 @@
 mod asm;
 mod builder;
 mod calls;
+pub mod context;
 #[cfg(test)]
 mod cpu_oracle;
 pub(crate) mod direct;
@@ -20,6 +21,7 @@ mod memory;
 mod pool;
 mod regs;
 mod stubs;
+pub mod syscall;
 mod value;
 mod wide;
 
@@ -88,6 +90,35 @@ struct Space<G: Guest> {
     blocks: BTreeMap<usize, Arc<Block<G>>>,
 }
 
+/// The translator while a process splits in two.
+pub(crate) struct ForkedCode<'a, G: Guest> {
+    native: &'a Native<G>,
+    space: MutexGuard<'a, Space<G>>,
+    copy: Option<std::fs::File>,
+}
+
+impl<G: Guest> ForkedCode<'_, G> {
+    /// Copies what the child will need.
+    pub(crate) fn copy(&mut self) -> Result<(), NativeError> {
+        let native = self.native;
+        let (hot, cold, _) = native.part(self.space.part);
+        let used = [0..native.start, hot..self.space.hot, cold..self.space.cold];
+        self.copy = Some(native.buf.copy(&used)?);
+        Ok(())
+    }
+
+    /// In the child: code is its own from here on.
+    ///
+    /// # Panics
+    /// If the host's kernel cannot replace a mapping by another: the child has no code then.
+    pub(crate) fn in_child(mut self) {
+        // Whoever was about to settle something is not there.
+        self.space.settling = false;
+        let copy = self.copy.expect("it was copied before the fork");
+        self.native.buf.replace(copy).expect("a mapping is replaced by one of the same size");
+    }
+}
+
 /// The translator and its code.
 pub(crate) struct Native<G: Guest> {
     buf: CodeBuf,
@@ -143,6 +174,11 @@ impl<G: Guest> Native<G> {
         cache.clear();
         self.begin_part(&mut space, next);
         true
+    }
+
+    /// Before a process splits in two: nobody makes code.
+    pub(crate) fn before_fork(&self) -> ForkedCode<'_, G> {
+        ForkedCode { native: self, space: self.space(), copy: None }
     }
 
     /// No vCPU is in the part before any more.

@@ -1,0 +1,203 @@
+//! New threads and processes.
+
+use std::sync::mpsc;
+
+use super::{Thread, calls};
+use crate::host::{pipe, signals, thread};
+use crate::{Errno, Isa};
+
+/// What clone(2) and clone3(2) are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clone {
+    /// CLONE flags.
+    pub(super) flags: u64,
+    /// What the parent gets when the child ends.
+    pub(super) exit_signal: i32,
+    /// The child's stack pointer, or 0 for the parent's.
+    pub(super) stack: u64,
+    pub(super) parent_tid: u64,
+    pub(super) child_tid: u64,
+    pub(super) pidfd: u64,
+    pub(super) tls: u64,
+}
+
+const VM: u64 = libc::CLONE_VM as u64;
+const FS: u64 = libc::CLONE_FS as u64;
+const FILES: u64 = libc::CLONE_FILES as u64;
+const SIGHAND: u64 = libc::CLONE_SIGHAND as u64;
+const THREAD: u64 = libc::CLONE_THREAD as u64;
+const SYSVSEM: u64 = libc::CLONE_SYSVSEM as u64;
+const VFORK: u64 = libc::CLONE_VFORK as u64;
+const SETTLS: u64 = libc::CLONE_SETTLS as u64;
+const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
+const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
+const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
+const PIDFD: u64 = libc::CLONE_PIDFD as u64;
+const IO: u64 = 0x8000_0000;
+/// Without effect for long.
+const DETACHED: u64 = 0x0040_0000;
+const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
+const CLEAR_SIGHAND: u64 = 1 << 32;
+
+/// What a thread shares with its process, all of it or nothing.
+const SHARED: u64 = VM | FS | FILES | SIGHAND | THREAD;
+/// What may be asked for a thread.
+const THREAD_FLAGS: u64 = SHARED
+    | SYSVSEM
+    | SETTLS
+    | PARENT_SETTID
+    | CHILD_SETTID
+    | CHILD_CLEARTID
+    | IO
+    | DETACHED
+    | UNTRACED;
+/// What may be asked for a process.
+const PROCESS_FLAGS: u64 = VM
+    | VFORK
+    | SETTLS
+    | PARENT_SETTID
+    | CHILD_SETTID
+    | CHILD_CLEARTID
+    | PIDFD
+    | IO
+    | DETACHED
+    | UNTRACED
+    | SYSVSEM
+    | CLEAR_SIGHAND;
+
+/// Bytes of the host's stack for a guest thread, used as they are touched.
+const HOST_STACK: usize = 1 << 20;
+
+impl Clone {
+    pub(super) fn run<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
+        if self.flags & THREAD != 0 {
+            if self.flags & SHARED != SHARED || self.flags & !THREAD_FLAGS != 0 {
+                return Err(Errno::EINVAL);
+            }
+            return self.thread(t);
+        }
+        // Memory cannot be shared with another process; one that waits for the other does not
+        // notice.
+        let shares = self.flags & VM != 0 && self.flags & VFORK == 0;
+        if shares || self.flags & !PROCESS_FLAGS != 0 || !(0..=64).contains(&self.exit_signal) {
+            return Err(Errno::EINVAL);
+        }
+        self.process(t)
+    }
+
+    /// The child's registers.
+    fn state<G: Isa>(&self, t: &mut Thread<G>) -> G::State {
+        let mut state = t.state().clone();
+        G::set_result(&mut state, 0);
+        if self.stack != 0 {
+            G::set_sp(&mut state, self.stack);
+        }
+        if self.flags & SETTLS != 0 {
+            G::set_tp(&mut state, self.tls);
+        }
+        G::interrupted(&mut state);
+        state
+    }
+
+    fn thread<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
+        let state = self.state(t);
+        let vcpu = t.process.machine.add_vcpu(state).ok_or(Errno::EAGAIN)?;
+        let (process, dispatch, asked) = (t.process.clone(), t.dispatch, *self);
+        let mask = t.signals.mask;
+        let (started, starting) = mpsc::channel();
+        // The thread begins with all signals blocked, until it can take them.
+        signals::set_mask(u64::MAX);
+        let spawned = std::thread::Builder::new().stack_size(HOST_STACK).spawn(move || {
+            let mut child = Thread::with_vcpu(process, vcpu, mask, dispatch);
+            asked.child(&mut child);
+            // The parent waits for it.
+            let _ = started.send(child.tid);
+            let status = child.run();
+            drop(child);
+            calls::leave_host_thread(status);
+        });
+        let tid = spawned.map_err(|_| Errno::EAGAIN).and_then(|_| {
+            let tid = starting.recv().map_err(|_| Errno::EAGAIN)?;
+            if self.flags & PARENT_SETTID != 0 {
+                // As the kernel: the thread is there whether this can be stored or not.
+                let _ = t.mem().write(self.parent_tid, &tid);
+            }
+            Ok(tid as u64)
+        });
+        signals::set_mask(t.signals.mask);
+        tid
+    }
+
+    /// What the child does first.
+    fn child<G: Isa>(&self, child: &mut Thread<G>) {
+        if self.flags & CHILD_SETTID != 0 {
+            let _ = child.mem().write(self.child_tid, &child.tid);
+        }
+        if self.flags & PARENT_SETTID != 0 {
+            let _ = child.mem().write(self.parent_tid, &child.tid);
+        }
+        if self.flags & CHILD_CLEARTID != 0 {
+            child.clear_tid = self.child_tid;
+        }
+    }
+
+    fn process<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
+        let state = self.state(t);
+        let end = if self.flags & VFORK != 0 { Some(pipe::Ends::new()?) } else { None };
+        signals::set_mask(u64::MAX);
+        let pid = {
+            let process = t.process.clone();
+            // Whatever threads change together stands still.
+            let actions = process.actions.lock();
+            let forked =
+                process.machine.stand_still().map_err(|_| Errno::EAGAIN).and_then(|engine| {
+                    let forked = thread::fork();
+                    if forked == Ok(0) {
+                        engine.resume_in_child(t.vcpu.core().index);
+                    }
+                    forked
+                });
+            drop(actions);
+            forked
+        };
+        match pid {
+            Ok(0) => {
+                // The pipe's other end stays open until this process ends or runs a program.
+                let _ = end.map(pipe::Ends::keep_writing);
+                t.became_child();
+                *t.state() = state;
+                if self.flags & CLEAR_SIGHAND != 0 {
+                    t.process.actions.reset();
+                }
+                self.child_process(t);
+                signals::set_mask(t.signals.mask);
+                Err(Errno::NO_RESULT)
+            }
+            Ok(pid) => {
+                if self.flags & PARENT_SETTID != 0 {
+                    let _ = t.mem().write(self.parent_tid, &pid);
+                }
+                if self.flags & PIDFD != 0 {
+                    let fd = signals::syscall(libc::SYS_pidfd_open, &[pid as u64, 0, 0, 0, 0, 0])?;
+                    let _ = t.mem().write(self.pidfd, &(fd as u32));
+                }
+                if let Some(end) = end {
+                    end.wait();
+                }
+                signals::set_mask(t.signals.mask);
+                Ok(pid as u64)
+            }
+            Err(e) => {
+                signals::set_mask(t.signals.mask);
+                Err(e)
+            }
+        }
+    }
+
+    fn child_process<G: Isa>(&self, t: &mut Thread<G>) {
+        if self.flags & CHILD_SETTID != 0 {
+            let _ = t.mem().write(self.child_tid, &t.tid);
+        }
+        t.clear_tid = if self.flags & CHILD_CLEARTID != 0 { self.child_tid } else { 0 };
+    }
+}
