@@ -11,7 +11,15 @@
 //! - values live until the end of the instruction; what must outlive it goes into a register;
 //! - inside an instruction every operation that can fault comes before the first one that changes
 //!   state, so that a fault leaves the instruction undone;
-//! - a value that is used more than once and costs something is [`Builder::share`]d.
+//! - a value that is used more than once and costs something is [`Builder::share`]d; values of
+//!   the vector file are kept by themselves.
+//!
+//! Vectors have a vocabulary of their own: [`X1`], [`X2`], [`XImm`], and the methods that begin
+//! with x.
+
+mod vector;
+
+pub use vector::{X1, X2, XImm};
 
 use crate::guest::{Guest, Helper};
 
@@ -204,7 +212,7 @@ impl Cond {
 /// The kind of a memory access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemOp {
-    /// Log2 of the number of bytes: 0 to 3.
+    /// Log2 of the number of bytes: 0 to 3, for vectors 4 too.
     pub size: u8,
     /// Loads: sign-extend to 64 bits instead of zero-extending.
     pub signed: bool,
@@ -324,6 +332,10 @@ pub enum Fp2 {
     Min,
     /// Maximum, by the guest's rules for NaN and zero.
     Max,
+    /// The same as the minimum, but a number is preferred to a quiet NaN.
+    MinNum,
+    /// The same as the maximum, but a number is preferred to a quiet NaN.
+    MaxNum,
 }
 
 /// Fused multiply-add forms (a, b, c), rounded once.
@@ -339,7 +351,7 @@ pub enum Fp3 {
     Nmadd,
 }
 
-/// Floating-point relations; all are false for unordered operands.
+/// Floating-point relations; all but the last are false for unordered operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FCond {
     /// Equal; quiet: invalid only for signalling NaNs.
@@ -348,6 +360,17 @@ pub enum FCond {
     Lt,
     /// Less or equal; invalid for any NaN.
     Le,
+    /// Unordered: one of them is a NaN; quiet.
+    Unordered,
+}
+
+/// What a floating-point comparison leaves in the arithmetic flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FpFlags {
+    /// Less: sign and carry (a borrow). Equal: zero. Unordered: overflow. Greater: none.
+    SignOverflow,
+    /// Less: carry. Equal: zero. Unordered: carry, zero and parity. Greater: none.
+    CarryParity,
 }
 
 /// Integer types of conversions.
@@ -633,9 +656,45 @@ pub trait Builder<G: Guest> {
     fn fbits(&mut self, fmt: Fmt, a: Self::F) -> Self::V;
     /// A value from its bits.
     fn fraw(&mut self, fmt: Fmt, a: Self::V) -> Self::F;
+    /// To an integral number of the same format; inexact is raised if `inexact` says so.
+    fn fround(&mut self, fmt: Fmt, rm: Rm, inexact: bool, a: Self::F) -> Self::F;
+    /// Sets the arithmetic flags from a comparison; quiet NaNs are invalid only if `signaling`.
+    fn fcmp_flags(&mut self, how: FpFlags, signaling: bool, fmt: Fmt, a: Self::F, b: Self::F);
+
+    /// Reads vector register `r` whole.
+    fn xget(&mut self, r: u8) -> Self::F;
+    /// Writes vector register `r` whole.
+    fn xset(&mut self, r: u8, v: Self::F);
+    /// A constant vector.
+    fn ximm(&mut self, value: u128) -> Self::F;
+    /// Loads up to 16 bytes; zero above them.
+    fn xload(&mut self, va: Self::V, m: MemOp) -> Result<Self::F, Self::Trap>;
+    /// Stores the low bytes of `v`, up to 16.
+    fn xstore(&mut self, va: Self::V, v: Self::F, m: MemOp) -> Result<(), Self::Trap>;
+    /// One operand.
+    fn x1(&mut self, op: X1, w: Width, a: Self::F) -> Self::F;
+    /// Two operands.
+    fn x2(&mut self, op: X2, w: Width, a: Self::F, b: Self::F) -> Self::F;
+    /// Operands and a number.
+    fn xnum(&mut self, op: XImm, w: Width, a: Self::F, b: Self::F, n: u8) -> Self::F;
+    /// The bits of `a` where `m` has ones, of `b` elsewhere.
+    fn xselect(&mut self, m: Self::F, a: Self::F, b: Self::F) -> Self::F;
+    /// Lane `i`, zero-extended.
+    fn xlane(&mut self, w: Width, a: Self::F, i: u8) -> Self::V;
+    /// `a` with lane `i` replaced by the low bits of `v`.
+    fn xinsert(&mut self, w: Width, a: Self::F, i: u8, v: Self::V) -> Self::F;
+    /// The low bits of `v` in all lanes.
+    fn xsplat(&mut self, w: Width, v: Self::V) -> Self::F;
+    /// The top bits of all lanes as a number, lane 0's lowest.
+    fn xmask(&mut self, w: Width, a: Self::F) -> Self::V;
+    /// A floating-point operation on each lane of `fmt`; what it has no use for of `a`, `b` and
+    /// `c` is nothing. Relations give lanes of ones or zeros. Where the lanes of operand and
+    /// result differ in width, the narrower ones are those of the low half, and zero is above
+    /// them in a result.
+    fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [Self::F; 3]) -> Self::F;
 }
 
-/// A floating-point operation as plain data, for software execution.
+/// A floating-point operation as plain data, for software execution and for vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FpOp {
     /// Arithmetic of two operands.
@@ -652,6 +711,8 @@ pub enum FpOp {
     FromInt(IntTy),
     /// To another format.
     To(Fmt),
+    /// To an integral number of the same format; whether inexact is raised.
+    Round(bool),
     /// The guest's class mask.
     Class,
 }

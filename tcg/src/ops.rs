@@ -3,6 +3,9 @@
 
 use crate::builder::{Bin, Cond, FlagCond, FlagOp, Un, Width};
 
+mod aes;
+pub mod vector;
+
 /// The arithmetic flags as the state holds them: the 16 bits that `lahf; seto al` leave in ax.
 pub mod flags {
     /// Overflow.

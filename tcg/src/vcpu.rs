@@ -157,6 +157,9 @@ impl<G: Guest> Signals<G> {
     }
 }
 
+/// Places for vectors that did not fit into host registers.
+pub(crate) const SPILL_VECTORS: usize = 24;
+
 /// Engine state that translated code reads and writes, at fixed places.
 #[repr(C)]
 pub struct Hot {
@@ -177,6 +180,8 @@ pub struct Hot {
     pub(crate) saved_vec: [u128; 16],
     /// Values that did not fit into host registers, inside one instruction.
     pub(crate) spill: [u64; 16],
+    /// The same for vector registers; also arguments and results of calls.
+    pub(crate) spill_vec: [u128; SPILL_VECTORS],
     /// Details of the last exit (see [`crate::jit::Exit`]).
     pub(crate) exit: [u64; 2],
 }
@@ -244,6 +249,7 @@ impl<G: Guest> Core<G> {
                 saved: [0; 16],
                 saved_vec: [0; 16],
                 spill: [0; 16],
+                spill_vec: [0; SPILL_VECTORS],
                 exit: [0; 2],
             },
             tlb: Tlb::new(),

@@ -8,6 +8,7 @@ use std::fmt;
 use arch::state::Arch;
 
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
+use crate::softfloat::NanRule;
 use crate::vcpu::Core;
 
 pub mod aarch64;
@@ -199,6 +200,10 @@ pub trait Guest: Arch {
     fn fp_mode(mode: u32) -> FpMode;
     /// A rounding mode named in an instruction, numbered as in [`Guest::fp_rounding`].
     fn fp_static(rm: u8) -> Option<u8>;
+    /// Which NaN instructions of this mode give.
+    fn fp_nan(_mode: u32) -> NanRule {
+        NanRule::Canonical
+    }
     /// Raises sticky flags, in the order of the SSE unit: bit 0 invalid, 1 denormal, 2 divide by
     /// zero, 3 overflow, 4 underflow, 5 inexact.
     fn fp_raise(state: &mut Self::State, flags: u8);

@@ -1,6 +1,6 @@
 //! The builder whose values are numbers: describing an instruction to it executes it.
 
-use super::fields;
+use super::{fields, vector};
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
 use crate::ops;
@@ -23,8 +23,12 @@ impl<'a, G: Guest> Direct<'a, G> {
         G::FP.offset + usize::from(r) * G::FP.stride
     }
 
-    fn fp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64 {
-        G::fp(&mut self.core.state, op, fmt, rm, args)
+    fn fp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [u128; 3]) -> u64 {
+        G::fp(&mut self.core.state, op, fmt, rm, args.map(|a| a as u64))
+    }
+
+    fn number(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [u128; 3]) -> u128 {
+        self.fp(op, fmt, rm, args).into()
     }
 }
 
@@ -40,7 +44,7 @@ fn sign_bit(fmt: Fmt) -> u64 {
 
 impl<G: Guest> Builder<G> for Direct<'_, G> {
     type V = u64;
-    type F = u64;
+    type F = u128;
     type Trap = G::Exception;
 
     fn imm(&mut self, value: u64) -> u64 {
@@ -134,16 +138,17 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         u64::from(ops::flag(c, fields::read::<G>(&self.core.state, G::FLAGS)))
     }
 
-    fn fget(&mut self, r: u8, fmt: Fmt) -> u64 {
+    fn fget(&mut self, r: u8, fmt: Fmt) -> u128 {
         let raw = fields::read::<G>(&self.core.state, Self::fp_field(r));
-        match fmt {
+        u128::from(match fmt {
             Fmt::D => raw,
             Fmt::S if G::NAN_BOXED && raw & BOX != BOX => CANONICAL_NAN_S,
             Fmt::S => raw & !BOX,
-        }
+        })
     }
 
-    fn fset(&mut self, r: u8, fmt: Fmt, v: u64) {
+    fn fset(&mut self, r: u8, fmt: Fmt, v: u128) {
+        let v = low(fmt, v);
         let raw = if fmt == Fmt::S && G::NAN_BOXED { v | BOX } else { v };
         fields::write::<G>(&mut self.core.state, Self::fp_field(r), raw);
         for upper in (8..G::FP.stride).step_by(8) {
@@ -151,28 +156,28 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         }
     }
 
-    fn fload(&mut self, va: u64, fmt: Fmt) -> Result<u64, G::Exception> {
-        self.core.load(va, if fmt == Fmt::S { 2 } else { 3 })
+    fn fload(&mut self, va: u64, fmt: Fmt) -> Result<u128, G::Exception> {
+        self.core.load(va, if fmt == Fmt::S { 2 } else { 3 }).map(u128::from)
     }
 
-    fn fstore(&mut self, va: u64, v: u64, fmt: Fmt) -> Result<(), G::Exception> {
-        self.core.store(va, v, if fmt == Fmt::S { 2 } else { 3 })
+    fn fstore(&mut self, va: u64, v: u128, fmt: Fmt) -> Result<(), G::Exception> {
+        self.core.store(va, v as u64, if fmt == Fmt::S { 2 } else { 3 })
     }
 
-    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: u64, b: u64) -> u64 {
-        self.fp(FpOp::Two(op), fmt, rm, [a, b, 0])
+    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: u128, b: u128) -> u128 {
+        self.number(FpOp::Two(op), fmt, rm, [a, b, 0])
     }
 
-    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: u64, b: u64, c: u64) -> u64 {
-        self.fp(FpOp::Three(op), fmt, rm, [a, b, c])
+    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: u128, b: u128, c: u128) -> u128 {
+        self.number(FpOp::Three(op), fmt, rm, [a, b, c])
     }
 
-    fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: u64) -> u64 {
-        self.fp(FpOp::Sqrt, fmt, rm, [a, 0, 0])
+    fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: u128) -> u128 {
+        self.number(FpOp::Sqrt, fmt, rm, [a, 0, 0])
     }
 
-    fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: u64, b: u64) -> u64 {
-        let bit = sign_bit(fmt);
+    fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: u128, b: u128) -> u128 {
+        let bit = u128::from(sign_bit(fmt));
         let sign = match s {
             Sgn::Copy => b,
             Sgn::Neg => !b,
@@ -181,37 +186,108 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         a & !bit | sign & bit
     }
 
-    fn fcmp(&mut self, c: FCond, fmt: Fmt, a: u64, b: u64) -> u64 {
+    fn fcmp(&mut self, c: FCond, fmt: Fmt, a: u128, b: u128) -> u64 {
         self.fp(FpOp::Cmp(c), fmt, Rm::Dynamic, [a, b, 0])
     }
 
-    fn fcvt_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: u64) -> u64 {
+    fn fcvt_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: u128) -> u64 {
         self.fp(FpOp::ToInt(to), fmt, rm, [a, 0, 0])
     }
 
-    fn fcvt_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: u64) -> u64 {
-        self.fp(FpOp::FromInt(from), fmt, rm, [a, 0, 0])
+    fn fcvt_from_int(&mut self, fmt: Fmt, from: IntTy, rm: Rm, a: u64) -> u128 {
+        self.number(FpOp::FromInt(from), fmt, rm, [a.into(), 0, 0])
     }
 
-    fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: u64) -> u64 {
-        self.fp(FpOp::To(to), from, rm, [a, 0, 0])
+    fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: u128) -> u128 {
+        self.number(FpOp::To(to), from, rm, [a, 0, 0])
     }
 
-    fn fclass(&mut self, fmt: Fmt, a: u64) -> u64 {
+    fn fclass(&mut self, fmt: Fmt, a: u128) -> u64 {
         self.fp(FpOp::Class, fmt, Rm::Dynamic, [a, 0, 0])
     }
 
-    fn fbits(&mut self, fmt: Fmt, a: u64) -> u64 {
-        match fmt {
-            Fmt::S => a & !BOX,
-            Fmt::D => a,
-        }
+    fn fbits(&mut self, fmt: Fmt, a: u128) -> u64 {
+        low(fmt, a)
     }
 
-    fn fraw(&mut self, fmt: Fmt, a: u64) -> u64 {
-        match fmt {
-            Fmt::S => a & !BOX,
-            Fmt::D => a,
-        }
+    fn fraw(&mut self, fmt: Fmt, a: u64) -> u128 {
+        low(fmt, a.into()).into()
+    }
+
+    fn fround(&mut self, fmt: Fmt, rm: Rm, inexact: bool, a: u128) -> u128 {
+        self.number(FpOp::Round(inexact), fmt, rm, [a, 0, 0])
+    }
+
+    fn fcmp_flags(&mut self, how: FpFlags, signaling: bool, fmt: Fmt, a: u128, b: u128) {
+        let image = vector::compare::<G>(&mut self.core.state, how, signaling, fmt, [a, b]);
+        fields::write::<G>(&mut self.core.state, G::FLAGS, image);
+    }
+
+    fn xget(&mut self, r: u8) -> u128 {
+        let at = Self::fp_field(r);
+        let low = u128::from(fields::read::<G>(&self.core.state, at));
+        low | u128::from(fields::read::<G>(&self.core.state, at + 8)) << 64
+    }
+
+    fn xset(&mut self, r: u8, v: u128) {
+        let at = Self::fp_field(r);
+        fields::write::<G>(&mut self.core.state, at, v as u64);
+        fields::write::<G>(&mut self.core.state, at + 8, (v >> 64) as u64);
+    }
+
+    fn ximm(&mut self, value: u128) -> u128 {
+        value
+    }
+
+    fn xload(&mut self, va: u64, m: MemOp) -> Result<u128, G::Exception> {
+        self.core.load_vector(va, m)
+    }
+
+    fn xstore(&mut self, va: u64, v: u128, m: MemOp) -> Result<(), G::Exception> {
+        self.core.store_vector(va, v, m)
+    }
+
+    fn x1(&mut self, op: X1, w: Width, a: u128) -> u128 {
+        ops::vector::one(op, w, a)
+    }
+
+    fn x2(&mut self, op: X2, w: Width, a: u128, b: u128) -> u128 {
+        ops::vector::two(op, w, a, b)
+    }
+
+    fn xnum(&mut self, op: XImm, w: Width, a: u128, b: u128, n: u8) -> u128 {
+        ops::vector::with_number(op, w, a, b, n)
+    }
+
+    fn xselect(&mut self, m: u128, a: u128, b: u128) -> u128 {
+        ops::vector::select(m, a, b)
+    }
+
+    fn xlane(&mut self, w: Width, a: u128, i: u8) -> u64 {
+        ops::vector::lane(w, a, i.into())
+    }
+
+    fn xinsert(&mut self, w: Width, a: u128, i: u8, v: u64) -> u128 {
+        ops::vector::with_lane(w, a, i.into(), v)
+    }
+
+    fn xsplat(&mut self, w: Width, v: u64) -> u128 {
+        ops::vector::splat(w, v)
+    }
+
+    fn xmask(&mut self, w: Width, a: u128) -> u64 {
+        ops::vector::mask(w, a)
+    }
+
+    fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [u128; 3]) -> u128 {
+        vector::fp_lanes::<G>(&mut self.core.state, op, fmt, rm, args)
+    }
+}
+
+/// The number in the low part of a value.
+fn low(fmt: Fmt, v: u128) -> u64 {
+    match fmt {
+        Fmt::S => u64::from(v as u32),
+        Fmt::D => v as u64,
     }
 }

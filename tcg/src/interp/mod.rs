@@ -2,6 +2,7 @@
 
 mod direct;
 pub(crate) mod fields;
+pub(crate) mod vector;
 
 pub(crate) use direct::Direct;
 

@@ -60,6 +60,23 @@ pub enum Op {
     Fclass(Fmt, F),
     Fbits(Fmt, F),
     Fraw(Fmt, V),
+    Fround(Fmt, Rm, bool, F),
+    FcmpFlags(FpFlags, bool, Fmt, F, F),
+    Xget(u8),
+    Xset(u8, F),
+    /// The constant's place in [`List::vectors`].
+    Ximm(u8),
+    Xload(V, MemOp),
+    Xstore(V, F, MemOp),
+    X1(X1, Width, F),
+    X2(X2, Width, F, F),
+    Xnum(XImm, Width, F, F, u8),
+    Xselect(F, F, F),
+    Xlane(Width, F, u8),
+    Xinsert(Width, F, u8, V),
+    Xsplat(Width, V),
+    Xmask(Width, F),
+    Xfp(FpOp, Fmt, Rm, [F; 3]),
 }
 
 /// Lists are kept for whole regions of code: they stay compact.
@@ -78,6 +95,9 @@ impl Op {
                 | Op::Flags(..)
                 | Op::Fset(..)
                 | Op::Fstore(..)
+                | Op::FcmpFlags(..)
+                | Op::Xset(..)
+                | Op::Xstore(..)
         )
     }
 }
@@ -88,6 +108,8 @@ pub struct List<G: Guest> {
     pub ops: Vec<Op>,
     /// The helpers that it calls.
     pub helpers: Vec<&'static Helper<G>>,
+    /// The constant vectors that it uses.
+    pub vectors: Vec<u128>,
     /// Where control goes behind it.
     pub flow: Flow<V>,
 }
@@ -97,6 +119,7 @@ impl<G: Guest> PartialEq for List<G> {
     fn eq(&self, other: &Self) -> bool {
         self.ops == other.ops
             && self.flow == other.flow
+            && self.vectors == other.vectors
             && self.helpers.len() == other.helpers.len()
             && self.helpers.iter().zip(&other.helpers).all(|(a, b)| std::ptr::eq(*a, *b))
     }
@@ -125,6 +148,7 @@ impl<G: Guest> fmt::Display for List<G> {
                         write!(f, " %{}", arg.0)?;
                     }
                 }
+                Op::Ximm(place) => write!(f, "ximm {:#x}", self.vectors[usize::from(place)])?,
                 Op::When(c, len) => {
                     write!(f, "when %{}", c.0)?;
                     inner_ends.push(at + 1 + usize::from(len));
@@ -148,6 +172,6 @@ impl<G: Guest> fmt::Display for List<G> {
 /// `Bin(Add, W64, V(0), V(1))` as `bin add w64 %0 %1`.
 fn words(debug: &str) -> String {
     let values = debug.replace("V(", "%").replace("F(", "%");
-    let spaced = values.replace(['(', ')', ','], " ").to_lowercase();
+    let spaced = values.replace(['(', ')', ',', '[', ']'], " ").to_lowercase();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

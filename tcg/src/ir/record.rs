@@ -10,18 +10,19 @@ use crate::guest::{Guest, Helper};
 pub struct Record<G: Guest> {
     ops: Vec<Op>,
     helpers: Vec<&'static Helper<G>>,
+    vectors: Vec<u128>,
 }
 
 impl<G: Guest> Default for Record<G> {
     fn default() -> Self {
-        Self { ops: Vec::new(), helpers: Vec::new() }
+        Self { ops: Vec::new(), helpers: Vec::new(), vectors: Vec::new() }
     }
 }
 
 impl<G: Guest> Record<G> {
     /// The list of what was called, ending in `flow`.
     pub fn finish(self, flow: Flow<V>) -> List<G> {
-        List { ops: self.ops, helpers: self.helpers, flow }
+        List { ops: self.ops, helpers: self.helpers, vectors: self.vectors, flow }
     }
 
     /// Appends an operation; gives its number.
@@ -204,5 +205,75 @@ impl<G: Guest> Builder<G> for Record<G> {
 
     fn fraw(&mut self, fmt: Fmt, a: V) -> F {
         self.float(Op::Fraw(fmt, a))
+    }
+
+    fn fround(&mut self, fmt: Fmt, rm: Rm, inexact: bool, a: F) -> F {
+        self.float(Op::Fround(fmt, rm, inexact, a))
+    }
+
+    fn fcmp_flags(&mut self, how: FpFlags, signaling: bool, fmt: Fmt, a: F, b: F) {
+        self.push(Op::FcmpFlags(how, signaling, fmt, a, b));
+    }
+
+    fn xget(&mut self, r: u8) -> F {
+        self.float(Op::Xget(r))
+    }
+
+    fn xset(&mut self, r: u8, v: F) {
+        self.push(Op::Xset(r, v));
+    }
+
+    fn ximm(&mut self, value: u128) -> F {
+        let known = self.vectors.iter().position(|&v| v == value);
+        let place = known.unwrap_or_else(|| {
+            self.vectors.push(value);
+            self.vectors.len() - 1
+        });
+        self.float(Op::Ximm(u8::try_from(place).expect("one instruction has few constants")))
+    }
+
+    fn xload(&mut self, va: V, m: MemOp) -> Never<F> {
+        Ok(self.float(Op::Xload(va, m)))
+    }
+
+    fn xstore(&mut self, va: V, v: F, m: MemOp) -> Never<()> {
+        self.push(Op::Xstore(va, v, m));
+        Ok(())
+    }
+
+    fn x1(&mut self, op: X1, w: Width, a: F) -> F {
+        self.float(Op::X1(op, w, a))
+    }
+
+    fn x2(&mut self, op: X2, w: Width, a: F, b: F) -> F {
+        self.float(Op::X2(op, w, a, b))
+    }
+
+    fn xnum(&mut self, op: XImm, w: Width, a: F, b: F, n: u8) -> F {
+        self.float(Op::Xnum(op, w, a, b, n))
+    }
+
+    fn xselect(&mut self, m: F, a: F, b: F) -> F {
+        self.float(Op::Xselect(m, a, b))
+    }
+
+    fn xlane(&mut self, w: Width, a: F, i: u8) -> V {
+        self.int(Op::Xlane(w, a, i))
+    }
+
+    fn xinsert(&mut self, w: Width, a: F, i: u8, v: V) -> F {
+        self.float(Op::Xinsert(w, a, i, v))
+    }
+
+    fn xsplat(&mut self, w: Width, v: V) -> F {
+        self.float(Op::Xsplat(w, v))
+    }
+
+    fn xmask(&mut self, w: Width, a: F) -> V {
+        self.int(Op::Xmask(w, a))
+    }
+
+    fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [F; 3]) -> F {
+        self.float(Op::Xfp(op, fmt, rm, args))
     }
 }

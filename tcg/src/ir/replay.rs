@@ -120,6 +120,19 @@ fn value<G: Guest, B: Builder<G>>(
         Op::Fclass(fmt, x) => int(b.fclass(fmt, f(x))),
         Op::Fbits(fmt, x) => int(b.fbits(fmt, f(x))),
         Op::Fraw(fmt, x) => float(b.fraw(fmt, v(x))),
+        Op::Fround(fmt, rm, inexact, x) => float(b.fround(fmt, rm, inexact, f(x))),
+        Op::Xget(r) => float(b.xget(r)),
+        Op::Ximm(place) => float(b.ximm(list.vectors[usize::from(place)])),
+        Op::Xload(va, m) => float(b.xload(v(va), m)?),
+        Op::X1(op, w, x) => float(b.x1(op, w, f(x))),
+        Op::X2(op, w, x, y) => float(b.x2(op, w, f(x), f(y))),
+        Op::Xnum(op, w, x, y, n) => float(b.xnum(op, w, f(x), f(y), n)),
+        Op::Xselect(m, x, y) => float(b.xselect(f(m), f(x), f(y))),
+        Op::Xlane(w, x, i) => int(b.xlane(w, f(x), i)),
+        Op::Xinsert(w, x, i, y) => float(b.xinsert(w, f(x), i, v(y))),
+        Op::Xsplat(w, x) => float(b.xsplat(w, v(x))),
+        Op::Xmask(w, x) => int(b.xmask(w, f(x))),
+        Op::Xfp(op, fmt, rm, args) => float(b.xfp(op, fmt, rm, args.map(f))),
         _ => unreachable!("{op:?} gives no value"),
     }
 }
@@ -136,6 +149,11 @@ fn effect<G: Guest, B: Builder<G>>(op: Op, all: &ValuesOf<G, B>, b: &mut B) -> R
         Op::Flags(op, w, x, y, r) => b.flags(op, w, v(x), v(y), v(r)),
         Op::Fset(r, fmt, x) => b.fset(r, fmt, f(x)),
         Op::Fstore(va, x, fmt) => b.fstore(v(va), f(x), fmt)?,
+        Op::FcmpFlags(how, signaling, fmt, x, y) => {
+            b.fcmp_flags(how, signaling, fmt, f(x), f(y));
+        }
+        Op::Xset(r, x) => b.xset(r, f(x)),
+        Op::Xstore(va, x, m) => b.xstore(v(va), f(x), m)?,
         _ => unreachable!("{op:?} gives a value, or is a region"),
     }
     Ok(())

@@ -420,4 +420,36 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn fraw(&mut self, _: Fmt, v: Value) {
         self.uses(v);
     }
+    fn fround(&mut self, _: Fmt, _: Rm, _: bool, (): ()) {}
+    fn fcmp_flags(&mut self, _: FpFlags, _: bool, _: Fmt, (): (), (): ()) {
+        self.usage.flags_written |= ALL_FLAGS;
+    }
+    fn xget(&mut self, _: u8) {}
+    fn xset(&mut self, _: u8, (): ()) {}
+    fn ximm(&mut self, _: u128) {}
+    fn xload(&mut self, va: Value, _: MemOp) -> Result<(), Self::Trap> {
+        self.access(va);
+        Ok(())
+    }
+    fn xstore(&mut self, va: Value, (): (), _: MemOp) -> Result<(), Self::Trap> {
+        self.access(va);
+        Ok(())
+    }
+    fn x1(&mut self, _: X1, _: Width, (): ()) {}
+    fn x2(&mut self, _: X2, _: Width, (): (), (): ()) {}
+    fn xnum(&mut self, _: XImm, _: Width, (): (), (): (), _: u8) {}
+    fn xselect(&mut self, (): (), (): (), (): ()) {}
+    fn xlane(&mut self, _: Width, (): (), _: u8) -> Value {
+        Value::ANY
+    }
+    fn xinsert(&mut self, w: Width, (): (), _: u8, v: Value) {
+        self.uses_at(w, v);
+    }
+    fn xsplat(&mut self, w: Width, v: Value) {
+        self.uses_at(w, v);
+    }
+    fn xmask(&mut self, _: Width, (): ()) -> Value {
+        Value::ANY
+    }
+    fn xfp(&mut self, _: FpOp, _: Fmt, _: Rm, _: [(); 3]) {}
 }

@@ -125,6 +125,11 @@ impl<G: Guest> Core<G> {
         self.reach(va, Access::Store)
     }
 
+    /// Asks whether a byte may be stored to.
+    pub(super) fn probe_store(&mut self, va: u64) -> Result<(), G::Exception> {
+        self.reach(va, Access::Store).map(|_| ())
+    }
+
     /// Translates, remembers the translation, and finds what is there.
     fn reach(&mut self, va: u64, access: Access) -> Result<Target, G::Exception> {
         let m = G::translate(self, va, access)?;

@@ -11,6 +11,7 @@ pub mod pages;
 pub mod ram;
 pub mod tlb;
 pub mod user;
+mod wide;
 
 /// Log2 of the page size that the engine works in.
 pub const PAGE_BITS: u32 = 12;

@@ -62,7 +62,9 @@ pub fn execute(op: FpOp, fmt: Fmt, rm: u8, a: u64, b: u64, c: u64) -> (u64, u8) 
     let result = match op {
         FpOp::Cmp(_) | FpOp::ToInt(_) | FpOp::Class => result,
         FpOp::To(to) => boxed(to, result),
-        FpOp::Two(_) | FpOp::Three(_) | FpOp::Sqrt | FpOp::FromInt(_) => boxed(fmt, result),
+        FpOp::Two(_) | FpOp::Three(_) | FpOp::Sqrt | FpOp::FromInt(_) | FpOp::Round(_) => {
+            boxed(fmt, result)
+        }
     };
     (result, flags)
 }
@@ -120,6 +122,7 @@ fn operate<F: Format<Sig = u64>>(
         FpOp::Cmp(relation) => return holds::<F>(relation, a, b, env).into(),
         FpOp::ToInt(to) => return to_integer::<F>(to, a, env),
         FpOp::FromInt(from) => from_integer::<F>(from, integer, env),
+        FpOp::Round(_) => unreachable!("no instruction of F or D rounds to integral numbers"),
         FpOp::Class => return softfloat::classify::<F>(a).into(),
         FpOp::To(Fmt::S) => return softfloat::convert::<F, F32>(a, env).into(),
         FpOp::To(Fmt::D) => return softfloat::convert::<F, F64>(a, env),
@@ -133,8 +136,8 @@ fn arithmetic<F: Format>(op: Fp2, a: F::Bits, b: F::Bits, env: &mut Env) -> F::B
         Fp2::Sub => softfloat::sub::<F>(a, b, env),
         Fp2::Mul => softfloat::mul::<F>(a, b, env),
         Fp2::Div => softfloat::div::<F>(a, b, env),
-        Fp2::Min => softfloat::min::<F>(a, b, MinMax::Number2019, env),
-        Fp2::Max => softfloat::max::<F>(a, b, MinMax::Number2019, env),
+        Fp2::Min | Fp2::MinNum => softfloat::min::<F>(a, b, MinMax::Number2019, env),
+        Fp2::Max | Fp2::MaxNum => softfloat::max::<F>(a, b, MinMax::Number2019, env),
     }
 }
 
@@ -153,6 +156,7 @@ fn holds<F: Format>(relation: FCond, a: F::Bits, b: F::Bits, env: &mut Env) -> b
         FCond::Eq => softfloat::eq::<F>(a, b, env),
         FCond::Lt => softfloat::lt::<F>(a, b, env),
         FCond::Le => softfloat::le::<F>(a, b, env),
+        FCond::Unordered => softfloat::unordered::<F>(a, b, env),
     }
 }
 

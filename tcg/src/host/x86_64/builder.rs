@@ -7,6 +7,7 @@ use super::layout;
 use super::regs::*;
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
+use crate::ops;
 
 /// Nothing can go wrong while translating.
 pub(super) enum Never {}
@@ -206,7 +207,8 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     }
 
     fn fset(&mut self, r: u8, fmt: Fmt, v: F) {
-        self.fp.sets.push((r, fmt, v));
+        self.fp.sets.retain(|s| s.0 != r);
+        self.fp.sets.push((r, Some(fmt), v));
     }
 
     fn fload(&mut self, va: V, fmt: Fmt) -> Result<F, Never> {
@@ -220,7 +222,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: F, b: F) -> F {
         if matches!(op, Fp2::Min | Fp2::Max) || self.host_rounds(rm) {
-            return self.fpush(FNode::Two(op, fmt, a, b));
+            return self.ftree(FNode::Two(op, fmt, a, b));
         }
         let v = self.fp_soft(FpOp::Two(op), fmt, rm, &[a, b]);
         self.soft_value(fmt, v)
@@ -228,7 +230,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, a: F, b: F, c: F) -> F {
         if self.host_rounds(rm) {
-            return self.fpush(FNode::Three(op, fmt, a, b, c));
+            return self.ftree(FNode::Three(op, fmt, a, b, c));
         }
         let v = self.fp_soft(FpOp::Three(op), fmt, rm, &[a, b, c]);
         self.soft_value(fmt, v)
@@ -236,14 +238,14 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn fsqrt(&mut self, fmt: Fmt, rm: Rm, a: F) -> F {
         if self.host_rounds(rm) {
-            return self.fpush(FNode::Sqrt(fmt, a));
+            return self.ftree(FNode::Sqrt(fmt, a));
         }
         let v = self.fp_soft(FpOp::Sqrt, fmt, rm, &[a]);
         self.soft_value(fmt, v)
     }
 
     fn fsgnj(&mut self, s: Sgn, fmt: Fmt, a: F, b: F) -> F {
-        self.fpush(FNode::Sign(s, fmt, a, b))
+        self.ftree(FNode::Sign(s, fmt, a, b))
     }
 
     fn fcmp(&mut self, c: FCond, fmt: Fmt, a: F, b: F) -> V {
@@ -260,7 +262,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: F) -> F {
         if to == Fmt::D || self.host_rounds(rm) {
-            return self.fpush(FNode::Convert(from, to, a));
+            return self.ftree(FNode::Convert(from, to, a));
         }
         let v = self.fp_soft(FpOp::To(to), from, rm, &[a]);
         self.soft_value(to, v)
@@ -276,5 +278,85 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn fraw(&mut self, fmt: Fmt, a: V) -> F {
         self.fpush(FNode::Bits(fmt, a))
+    }
+
+    fn fround(&mut self, fmt: Fmt, rm: Rm, inexact: bool, a: F) -> F {
+        if let Some(how) = self.host_rounding(rm, inexact) {
+            return self.ftree(FNode::Round(how, fmt, a));
+        }
+        let v = self.fp_soft(FpOp::Round(inexact), fmt, rm, &[a]);
+        self.soft_value(fmt, v)
+    }
+
+    fn fcmp_flags(&mut self, how: FpFlags, signaling: bool, fmt: Fmt, a: F, b: F) {
+        self.fp_flags(how, signaling, fmt, a, b);
+    }
+
+    fn xget(&mut self, r: u8) -> F {
+        if let Some(&(_, _, v)) = self.fp.sets.iter().rev().find(|s| s.0 == r) {
+            return v;
+        }
+        self.fpush(FNode::Reg(r))
+    }
+
+    fn xset(&mut self, r: u8, v: F) {
+        self.fp.sets.retain(|s| s.0 != r);
+        self.fp.sets.push((r, None, v));
+    }
+
+    fn ximm(&mut self, value: u128) -> F {
+        self.fpush(FNode::Const(value))
+    }
+
+    fn xload(&mut self, va: V, m: MemOp) -> Result<F, Never> {
+        Ok(self.vector_load(va, m))
+    }
+
+    fn xstore(&mut self, va: V, v: F, m: MemOp) -> Result<(), Never> {
+        self.vector_store(va, v, m);
+        Ok(())
+    }
+
+    fn x1(&mut self, op: X1, w: Width, a: F) -> F {
+        match self.constant_of(a) {
+            Some(a) => self.fpush(FNode::Const(ops::vector::one(op, w, a))),
+            None => self.ftree(FNode::X1(op, w, a)),
+        }
+    }
+
+    fn x2(&mut self, op: X2, w: Width, a: F, b: F) -> F {
+        match (self.constant_of(a), self.constant_of(b)) {
+            (Some(a), Some(b)) => self.fpush(FNode::Const(ops::vector::two(op, w, a, b))),
+            (Some(_), None) if op.commutes() => self.ftree(FNode::X2(op, w, b, a)),
+            _ => self.ftree(FNode::X2(op, w, a, b)),
+        }
+    }
+
+    fn xnum(&mut self, op: XImm, w: Width, a: F, b: F, n: u8) -> F {
+        self.ftree(FNode::Number(op, w, a, b, n))
+    }
+
+    fn xselect(&mut self, m: F, a: F, b: F) -> F {
+        self.ftree(FNode::Select(m, a, b))
+    }
+
+    fn xlane(&mut self, w: Width, a: F, i: u8) -> V {
+        self.lane_value(w, a, i)
+    }
+
+    fn xinsert(&mut self, w: Width, a: F, i: u8, v: V) -> F {
+        self.insert_value(w, a, i, v)
+    }
+
+    fn xsplat(&mut self, w: Width, v: V) -> F {
+        self.splat_value(w, v)
+    }
+
+    fn xmask(&mut self, w: Width, a: F) -> V {
+        self.mask_value(w, a)
+    }
+
+    fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [F; 3]) -> F {
+        self.ftree(FNode::Lanes(op, fmt, rm, args))
     }
 }

@@ -2,7 +2,7 @@
 //! it calls.
 #![expect(unsafe_code, reason = "enters generated code, and is called from it with raw pointers")]
 
-use super::fp_table;
+use super::{fp_table, vector_table};
 use crate::builder::{Bin, FlagOp, MemOp, Rmw, Un, Width};
 use crate::guest::{Guest, Helper};
 use crate::jit::cell::CoreRef;
@@ -144,4 +144,30 @@ pub(super) fn soft_unary([what, a, ..]: [u64; 5]) -> u64 {
 pub(super) fn soft_flags([what, a, b, r, old]: [u64; 5]) -> u64 {
     let op = FlagOp::ALL[what as usize & 0xff];
     ops::flags_of(op, Width::ALL[(what >> 8) as usize], a, b, r, old)
+}
+
+/// Loads or stores a vector, which is in the first spill slot for vectors: access `what` is made
+/// of the logarithm of its size, 8 if it must be aligned, and 16 if it is a store.
+pub(super) extern "sysv64" fn vector_access<G: Guest>(
+    core: *mut Core<G>,
+    va: u64,
+    what: u64,
+) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    let m = MemOp { size: (what & 7) as u8, signed: false, aligned: what & 8 != 0 };
+    let result = if what & 16 != 0 {
+        core.store_vector(va, core.hot.spill_vec[0], m)
+    } else {
+        core.load_vector(va, m).map(|v| core.hot.spill_vec[0] = v)
+    };
+    answer(core, result.map(|()| 0))
+}
+
+/// Operation `what` (see [`vector_table`]) on the first spill slots for vectors; the result is in
+/// the first of them, or in rax if it is an integer.
+pub(super) extern "sysv64" fn vector<G: Guest>(core: *mut Core<G>, what: u64) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    Answer { value: vector_table::execute(core, what), failed: 0 }
 }

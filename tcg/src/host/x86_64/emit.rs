@@ -15,6 +15,7 @@ use super::asm::{Asm, Mem, Q, Rm, form};
 use super::flags::Flags;
 use super::fp::Fp;
 use super::layout;
+use super::pool::Pool;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
 use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Un, Width};
@@ -85,6 +86,7 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) cold_base: u64,
     pub(super) buf: &'a CodeBuf,
     pub(super) stubs: &'a Stubs,
+    pub(super) pool: &'a Pool,
     /// Guest address of the block.
     pub(super) pc: u64,
     pub(super) at: At,
@@ -128,8 +130,7 @@ pub(super) struct Emit<'a, G: Guest> {
 
 impl<'a, G: Guest> Emit<'a, G> {
     pub(super) fn new(
-        buf: &'a CodeBuf,
-        stubs: &'a Stubs,
+        (buf, stubs, pool): (&'a CodeBuf, &'a Stubs, &'a Pool),
         base: u64,
         cold_base: u64,
         pc: u64,
@@ -148,6 +149,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             cold_base,
             buf,
             stubs,
+            pool,
             pc,
             at: At { pc, len: 0 },
             nodes: Vec::with_capacity(16),

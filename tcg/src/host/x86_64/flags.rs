@@ -15,7 +15,7 @@ use super::asm::{self, B, D, Form, Mem, Q, Rm, W, cc, form};
 use super::emit::{Emit, Node, V};
 use super::layout;
 use super::regs::*;
-use crate::builder::{Bin, FlagCond, FlagOp, Un, Width};
+use crate::builder::{Bin, FlagCond, FlagOp, FpFlags, Un, Width};
 use crate::guest::Guest;
 use crate::jit::probe::{self, Usage};
 use crate::ops;
@@ -436,6 +436,22 @@ impl<G: Guest> Emit<'_, G> {
         self.asm.setcc(FlagCond::Overflow as u8, RAX);
         self.asm.store(W, RAX, image::<G>());
         self.flags.resident = Some(self.asm.pos());
+    }
+
+    /// The image becomes that of a floating-point comparison that was just made.
+    pub(super) fn save_compared(&mut self, how: FpFlags) {
+        if how == FpFlags::CarryParity {
+            // The other flags are clear, as they are to be.
+            return self.save_flags(FlagOp::Sub);
+        }
+        use ops::flags::{C, FIXED, O, S, Z};
+        self.asm.mov_imm(RAX, FIXED);
+        // Unordered operands have all three.
+        for (code, image) in [(cc::B, S | C), (cc::E, Z), (cc::P, O)] {
+            self.asm.mov_imm(RCX, image | FIXED);
+            self.asm.cmov(code, RAX, RCX);
+        }
+        self.asm.store(W, RAX, image::<G>());
     }
 
     /// Puts bit 0 of a value into the carry of the image.

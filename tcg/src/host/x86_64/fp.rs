@@ -12,12 +12,14 @@ use super::emit::{Emit, Node, V};
 use super::layout;
 use super::pool::{self, Constant};
 use super::regs::*;
-use crate::builder::{Fmt, Fp2, Fp3, FpOp, Rm, Sgn};
+use crate::builder::{Fmt, Fp2, Fp3, FpOp, Rm, Sgn, Width, X1, X2, XImm};
 use crate::guest::{FpMode, Guest};
+use crate::softfloat::NanRule;
+use crate::vcpu::SPILL_VECTORS;
 
 /// A floating-point value: an index into the instruction's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct F(u16);
+pub(super) struct F(pub(super) u16);
 
 /// What a floating-point value is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,15 +34,63 @@ pub(super) enum FNode {
     Sign(Sgn, Fmt, F, F),
     Convert(Fmt, Fmt, F),
     Bits(Fmt, V),
+    /// Rounded as the immediate of `roundss` says.
+    Round(u8, Fmt, F),
+    /// In a spill slot.
+    Spill(u8),
+    Const(u128),
+    X1(X1, Width, F),
+    X2(X2, Width, F, F),
+    Number(XImm, Width, F, F, u8),
+    Select(F, F, F),
+    Lanes(FpOp, Fmt, Rm, [F; 3]),
 }
+
+impl FNode {
+    /// The values that it is computed from.
+    fn operands(self) -> [Option<F>; 3] {
+        match self {
+            FNode::Reg(_) | FNode::Host(_) | FNode::Bits(..) | FNode::Spill(_) => [None; 3],
+            FNode::Const(_) => [None; 3],
+            FNode::Sqrt(_, a) | FNode::Convert(_, _, a) => [Some(a), None, None],
+            FNode::Round(_, _, a) | FNode::X1(_, _, a) => [Some(a), None, None],
+            FNode::Two(_, _, a, b) | FNode::Sign(_, _, a, b) => [Some(a), Some(b), None],
+            FNode::X2(_, _, a, b) | FNode::Number(_, _, a, b, _) => [Some(a), Some(b), None],
+            FNode::Three(_, _, a, b, c) | FNode::Select(a, b, c) => [Some(a), Some(b), Some(c)],
+            FNode::Lanes(_, _, _, all) => all.map(Some),
+        }
+    }
+}
+
+/// What is known of the upper part of a vector register: zero above a number, or for a guest that
+/// boxes singles the box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Low {
+    #[default]
+    All,
+    Double,
+    Single,
+}
+
+impl From<Fmt> for Low {
+    fn from(fmt: Fmt) -> Self {
+        match fmt {
+            Fmt::S => Low::Single,
+            Fmt::D => Low::Double,
+        }
+    }
+}
+
+/// Lazy values are no deeper than this: computing them takes a register for each level.
+const DEPTH: u32 = 3;
+/// Spill slots that calls pass arguments in.
+const ARGS: u8 = 4;
 
 /// What a vector register holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct XLocal {
     pub(super) guest: Option<u8>,
     pub(super) dirty: bool,
-    /// A single that is known to be boxed.
-    boxed: bool,
     used: u32,
 }
 
@@ -48,10 +98,13 @@ pub(super) struct XLocal {
 #[derive(Default)]
 pub(super) struct Fp {
     pub(super) nodes: Vec<FNode>,
-    pub(super) sets: Vec<(u8, Fmt, F)>,
+    /// Registers to be written, with the format of a number.
+    pub(super) sets: Vec<(u8, Option<Fmt>, F)>,
     pub(super) locals: [XLocal; XLOCALS.len()],
-    pins_boxed: [bool; XPINS.len()],
+    /// By host register.
+    pub(super) low: [Low; 16],
     temps: u16,
+    spills: u8,
     pub(super) held: u16,
     clock: u32,
     /// Lists of dirty registers, for rows, which count them from one.
@@ -63,7 +116,15 @@ impl Fp {
         self.nodes.clear();
         self.sets.clear();
         self.temps = 0;
+        self.spills = 0;
         self.held = 0;
+    }
+
+    /// Keeps a local where it is until the end of the operation.
+    pub(super) fn hold(&mut self, host: Reg) {
+        if let Some(at) = XLOCALS.iter().position(|&l| l == host) {
+            self.held |= 1 << at;
+        }
     }
 
     /// A vector register is allocated.
@@ -100,6 +161,7 @@ impl<G: Guest> Emit<'_, G> {
             None => {
                 let at = self.free_xlocal();
                 super::load_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));
+                self.fp.low[usize::from(XLOCALS[at])] = Low::All;
                 self.fp.locals[at] = XLocal { guest: Some(r), ..XLocal::default() };
                 at
             }
@@ -118,10 +180,33 @@ impl<G: Guest> Emit<'_, G> {
         let taken = self.fp.temps | self.fp.held;
         let at = (0..XLOCALS.len())
             .filter(|at| taken >> at & 1 == 0)
-            .min_by_key(|&at| (self.fp.locals[at].guest.is_some(), self.fp.locals[at].used))
-            .expect("an instruction uses fewer vector registers than there are");
+            .min_by_key(|&at| (self.fp.locals[at].guest.is_some(), self.fp.locals[at].used));
+        let at = match at {
+            Some(at) => at,
+            None => self.spill_xtemp(),
+        };
         self.xwrite_back(at);
         self.fp.locals[at] = XLocal::default();
+        self.fp.low[usize::from(XLOCALS[at])] = Low::All;
+        at
+    }
+
+    /// Moves a temporary to memory; gives the index of its local.
+    fn spill_xtemp(&mut self) -> usize {
+        let at = (0..XLOCALS.len())
+            .find(|&at| self.fp.temps >> at & 1 != 0 && self.fp.held >> at & 1 == 0)
+            .expect("no operation uses more vector registers at once than there are");
+        let slot = ARGS + self.fp.spills;
+        assert!(usize::from(slot) < SPILL_VECTORS, "an instruction keeps no more than slots");
+        self.fp.spills += 1;
+        let place = asm::Rm::Mem(layout::spill_vec::<G>(usize::from(slot)));
+        form::MOVUPS_WX_VX.rm(&mut self.asm, Q, XLOCALS[at], place);
+        for node in &mut self.fp.nodes {
+            if *node == FNode::Host(XLOCALS[at]) {
+                *node = FNode::Spill(slot);
+            }
+        }
+        self.fp.temps &= !(1 << at);
         at
     }
 
@@ -152,7 +237,7 @@ impl<G: Guest> Emit<'_, G> {
     /// Forgets what vector registers hold; they must be clean.
     pub(super) fn forget_xlocals(&mut self) {
         self.fp.locals = [XLocal::default(); XLOCALS.len()];
-        self.fp.pins_boxed = [false; XPINS.len()];
+        self.fp.low = [Low::All; 16];
     }
 
     /// After a region that may or may not have run: keeps what is true either way.
@@ -161,9 +246,8 @@ impl<G: Guest> Emit<'_, G> {
             if now.guest != then.guest {
                 *now = XLocal::default();
             }
-            now.boxed = false;
         }
-        self.fp.pins_boxed = [false; XPINS.len()];
+        self.fp.low = [Low::All; 16];
     }
 
     pub(super) fn xtemp(&mut self) -> Reg {
@@ -201,17 +285,14 @@ impl<G: Guest> Emit<'_, G> {
             return f;
         }
         let host = self.xreg(r);
-        let known = match Self::xpin(r) {
-            Some(pin) => self.fp.pins_boxed[pin],
-            None => self.xlocal_of(r).is_some_and(|at| self.fp.locals[at].boxed),
-        };
+        let known = self.fp.low[usize::from(host)] == Low::Single;
         if !known {
             form::MOVQ_EQ_VX.rm(&mut self.asm, Q, host, asm::Rm::Reg(RAX));
             form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
             self.asm.alu_imm(asm::Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
             self.jcc_cold(cc::NE);
             self.cold_interpret();
-            self.set_boxed(r, true);
+            self.fp.low[usize::from(host)] = Low::Single;
         }
         f
     }
@@ -224,36 +305,39 @@ impl<G: Guest> Emit<'_, G> {
         self.cold_jmp(stub);
     }
 
-    fn set_boxed(&mut self, r: u8, boxed: bool) {
-        match Self::xpin(r) {
-            Some(pin) => self.fp.pins_boxed[pin] = boxed,
-            None => {
-                if let Some(at) = self.xlocal_of(r) {
-                    self.fp.locals[at].boxed = boxed;
-                }
-            }
-        }
-    }
-
     /// Does the register writes that were kept back.
     pub(super) fn fcommit(&mut self) {
         let sets = std::mem::take(&mut self.fp.sets);
-        debug_assert!(sets.len() <= 1, "no instruction writes two vector registers yet");
-        for &(r, fmt, f) in &sets {
-            self.fassign(r, fmt, f);
+        for (i, &(r, fmt, f)) in sets.iter().enumerate() {
+            for &(_, _, later) in &sets[i + 1..] {
+                if self.freads(later, FNode::Reg(r)) {
+                    self.fmaterialize(later);
+                }
+            }
+            if let node @ FNode::Host(_) = self.fnode(f)
+                && sets[i + 1..].iter().any(|&(_, _, later)| self.freads(later, node))
+            {
+                // A temporary that others read stays where it is.
+                let copy = self.xtemp();
+                self.fp_into(f, copy);
+                let copy = self.fpush(FNode::Host(copy));
+                self.fassign(r, fmt, copy);
+            } else {
+                self.fassign(r, fmt, f);
+            }
         }
         self.fp.sets = sets;
         self.fp.sets.clear();
     }
 
-    fn fassign(&mut self, r: u8, fmt: Fmt, f: F) {
+    fn fassign(&mut self, r: u8, fmt: Option<Fmt>, f: F) {
         if self.fnode(f) != FNode::Reg(r) {
             match (self.fnode(f), Self::xpin(r)) {
                 (FNode::Host(host), None) => self.xadopt(host, r),
                 (_, Some(pin)) => self.fp_into(f, XPINS[pin]),
                 (_, None) => {
                     // The old value may be an operand: the register is loaded first.
-                    if self.freads(f, r) {
+                    if self.freads(f, FNode::Reg(r)) {
                         self.xreg(r);
                     }
                     let at = self.xlocal_of(r).unwrap_or_else(|| self.free_xlocal());
@@ -265,8 +349,33 @@ impl<G: Guest> Emit<'_, G> {
                 }
             }
         }
-        self.set_boxed(r, fmt == Fmt::S);
+        if let Some(fmt) = fmt {
+            self.end_number(r, fmt);
+        }
         self.fp.held = 0;
+    }
+
+    /// A number was written to a register: sees to the upper part.
+    fn end_number(&mut self, r: u8, fmt: Fmt) {
+        let host = self.xreg(r);
+        let low = &mut self.fp.low[usize::from(host)];
+        if G::NAN_BOXED {
+            *low = if fmt == Fmt::S { Low::Single } else { Low::All };
+        } else if *low < fmt.into() {
+            *low = fmt.into();
+            self.zero_above(fmt, host);
+            if let Some(at) = self.xlocal_of(r) {
+                self.fp.locals[at].dirty = true;
+            }
+        }
+    }
+
+    /// Zeroes what is above a number.
+    fn zero_above(&mut self, fmt: Fmt, x: Reg) {
+        match fmt {
+            Fmt::D => form::VMOVQ_VX_WX.rm(&mut self.asm, Q, x, asm::Rm::Reg(x)),
+            Fmt::S => form::VINSERTPS_VX_HX_WX_IB.vrmi(&mut self.asm, Q, x, x, asm::Rm::Reg(x), 14),
+        }
     }
 
     fn xadopt(&mut self, host: Reg, r: u8) {
@@ -279,17 +388,37 @@ impl<G: Guest> Emit<'_, G> {
         self.xtouch(at);
     }
 
-    fn freads(&self, f: F, r: u8) -> bool {
-        match self.fnode(f) {
-            FNode::Reg(other) => other == r,
-            FNode::Host(_) | FNode::Bits(..) => false,
-            FNode::Two(_, _, a, b) | FNode::Sign(_, _, a, b) => {
-                self.freads(a, r) || self.freads(b, r)
+    /// Whether computing a value reads a register, of the guest or of the host.
+    fn freads(&self, f: F, register: FNode) -> bool {
+        let node = self.fnode(f);
+        let mut operands = node.operands().into_iter().flatten();
+        node == register || operands.any(|f| self.freads(f, register))
+    }
+
+    fn fdepth(&self, f: F) -> u32 {
+        let operands = self.fnode(f).operands().into_iter().flatten();
+        operands.map(|f| 1 + self.fdepth(f)).max().unwrap_or(0)
+    }
+
+    /// Keeps a lazy value, unless it is made of many: then those are computed now.
+    pub(super) fn ftree(&mut self, node: FNode) -> F {
+        for f in node.operands().into_iter().flatten() {
+            if self.fdepth(f) >= DEPTH {
+                self.fmaterialize(f);
             }
-            FNode::Three(_, _, a, b, c) => {
-                self.freads(a, r) || self.freads(b, r) || self.freads(c, r)
-            }
-            FNode::Sqrt(_, a) | FNode::Convert(_, _, a) => self.freads(a, r),
+        }
+        self.fpush(node)
+    }
+
+    /// Computes a value into a temporary.
+    pub(super) fn fmaterialize(&mut self, f: F) {
+        if !matches!(self.fnode(f), FNode::Host(_) | FNode::Spill(_) | FNode::Const(_)) {
+            let held = self.fp.held;
+            let to = self.xtemp();
+            self.fp.hold(to);
+            self.fp_into(f, to);
+            self.fp.nodes[usize::from(f.0)] = FNode::Host(to);
+            self.fp.held = held;
         }
     }
 
@@ -297,9 +426,13 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn foperand(&mut self, f: F) -> Reg {
         match self.fnode(f) {
             FNode::Reg(r) => self.xreg(r),
-            FNode::Host(host) => host,
+            FNode::Host(host) => {
+                self.fp.hold(host);
+                host
+            }
             _ => {
                 let to = self.xtemp();
+                self.fp.hold(to);
                 self.fp_into(f, to);
                 self.fp.nodes[usize::from(f.0)] = FNode::Host(to);
                 to
@@ -308,31 +441,70 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// Computes a value into a vector register.
-    fn fp_into(&mut self, f: F, to: Reg) {
+    pub(super) fn fp_into(&mut self, f: F, to: Reg) {
+        let held = self.fp.held;
+        self.fp_compute(f, to);
+        self.fp.held = held;
+    }
+
+    pub(super) fn low(&self, x: Reg) -> Low {
+        self.fp.low[usize::from(x)]
+    }
+
+    pub(super) fn set_low(&mut self, x: Reg, low: Low) {
+        self.fp.low[usize::from(x)] = low;
+    }
+
+    fn fp_compute(&mut self, f: F, to: Reg) {
         match self.fnode(f) {
             FNode::Reg(_) | FNode::Host(_) => {
                 let from = self.foperand(f);
                 if from != to {
                     form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(from));
+                    self.set_low(to, self.low(from));
                 }
+            }
+            FNode::Spill(slot) => {
+                let place = asm::Rm::Mem(layout::spill_vec::<G>(slot.into()));
+                form::MOVUPS_VX_WX.rm(&mut self.asm, Q, to, place);
+                self.set_low(to, Low::All);
             }
             FNode::Two(op, fmt, a, b) => self.two_into(op, fmt, a, b, to),
             FNode::Three(op, fmt, a, b, c) => self.three_into(op, fmt, a, b, c, to),
             FNode::Sqrt(fmt, a) => {
-                let a = self.foperand(a);
+                let x = self.foperand(a);
                 let sqrt = by(fmt, form::VSQRTSS_VX_HX_WX, form::VSQRTSD_VX_HX_WX);
-                sqrt.vrm(&mut self.asm, Q, to, a, asm::Rm::Reg(a));
-                self.canonical_nan(fmt, to);
+                let low = self.low(x).min(fmt.into());
+                let r = self.unless_read(to, &[x]);
+                sqrt.vrm(&mut self.asm, Q, r, x, asm::Rm::Reg(x));
+                self.nan_result(FpOp::Sqrt, fmt, r, &[x], to);
+                self.set_low(to, low);
             }
             FNode::Sign(s, fmt, a, b) => self.sign_into(s, fmt, a, b, to),
             FNode::Convert(from, fmt, a) => {
-                let a = self.foperand(a);
+                let x = self.foperand(a);
                 let convert = by(from, form::VCVTSS2SD_VX_HX_WX, form::VCVTSD2SS_VX_HX_WX);
                 let upper = self.ones_for(fmt);
-                convert.vrm(&mut self.asm, Q, to, upper, asm::Rm::Reg(a));
-                self.canonical_nan(fmt, to);
+                convert.vrm(&mut self.asm, Q, to, upper, asm::Rm::Reg(x));
+                self.converted_nan(fmt, to);
+                self.set_low(to, fmt.into());
             }
+            FNode::Round(how, fmt, a) => {
+                let x = self.foperand(a);
+                let round = by(fmt, form::VROUNDSS_VX_HX_WX_IB, form::VROUNDSD_VX_HX_WX_IB);
+                let low = self.low(x).min(fmt.into());
+                round.vrmi(&mut self.asm, Q, to, x, asm::Rm::Reg(x), how.into());
+                self.converted_nan(fmt, to);
+                self.set_low(to, low);
+            }
+            FNode::Const(_)
+            | FNode::X1(..)
+            | FNode::X2(..)
+            | FNode::Number(..)
+            | FNode::Select(..)
+            | FNode::Lanes(..) => self.vector_into(f, to),
             FNode::Bits(fmt, v) => {
+                let held = self.fp.held;
                 let from = self.operand(v);
                 match fmt {
                     Fmt::D => form::MOVQ_VX_EQ.rm(&mut self.asm, Q, to, asm::Rm::Reg(from)),
@@ -349,7 +521,9 @@ impl<G: Guest> Emit<'_, G> {
                     }
                     Fmt::S => form::MOVD_VX_ED.rm(&mut self.asm, D, to, asm::Rm::Reg(from)),
                 }
+                self.set_low(to, fmt.into());
                 self.release();
+                self.fp.held = held;
             }
         }
     }
@@ -363,13 +537,51 @@ impl<G: Guest> Emit<'_, G> {
         ones
     }
 
+    /// The register, or a scratch register if it is one of the operands and the slow path will
+    /// want them.
+    pub(super) fn unless_read(&self, to: Reg, operands: &[Reg]) -> Reg {
+        let again = G::fp_nan(self.mode) == NanRule::Arm;
+        if again && operands.contains(&to) { XSCRATCH[0] } else { to }
+    }
+
+    /// If the result `r` is a NaN, makes it the guest's; in any case it goes to `to`.
+    fn nan_result(&mut self, op: FpOp, fmt: Fmt, r: Reg, args: &[Reg], to: Reg) {
+        let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+        match G::fp_nan(self.mode) {
+            NanRule::X86 => {}
+            NanRule::Canonical => self.canonical_nan(fmt, r),
+            NanRule::Arm => {
+                compare.rm(&mut self.asm, Q, r, asm::Rm::Reg(r));
+                self.jcc_cold(cc::P);
+                self.cold_soft(op, fmt, Rm::Dynamic, args);
+                self.cold_result(fmt, r);
+                self.cold_back();
+            }
+        }
+        if r != to {
+            form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(r));
+        }
+    }
+
+    /// After a conversion, which keeps the NaN that it gets unless there is but one.
+    fn converted_nan(&mut self, fmt: Fmt, to: Reg) {
+        if G::fp_nan(self.mode) == NanRule::Canonical {
+            self.canonical_nan(fmt, to);
+        }
+    }
+
     /// If the result is a NaN, makes it the canonical one.
     fn canonical_nan(&mut self, fmt: Fmt, to: Reg) {
         let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
         compare.rm(&mut self.asm, Q, to, asm::Rm::Reg(to));
         self.jcc_cold(cc::P);
-        let nan = if fmt == Fmt::S { Constant::NanS } else { Constant::NanD };
-        self.cold_constant(form::MOVSD_VX_WX, to, nan);
+        let nan = match fmt {
+            Fmt::S if G::NAN_BOXED => Constant::NanS,
+            Fmt::S => Constant::NanSingle,
+            Fmt::D => Constant::NanD,
+        };
+        let form = if G::NAN_BOXED { form::MOVSD_VX_WX } else { form::MOVAPS_VX_WX };
+        self.cold_constant(form, to, nan);
         self.cold_back();
     }
 
@@ -397,23 +609,36 @@ impl<G: Guest> Emit<'_, G> {
             Fp2::Sub => by(fmt, form::VSUBSS_VX_HX_WX, form::VSUBSD_VX_HX_WX),
             Fp2::Mul => by(fmt, form::VMULSS_VX_HX_WX, form::VMULSD_VX_HX_WX),
             Fp2::Div => by(fmt, form::VDIVSS_VX_HX_WX, form::VDIVSD_VX_HX_WX),
-            Fp2::Min | Fp2::Max => return self.min_max_into(op, fmt, x, y, to),
+            Fp2::Min | Fp2::Max | Fp2::MinNum | Fp2::MaxNum => {
+                return self.min_max_into(op, fmt, x, y, to);
+            }
         };
-        form.vrm(&mut self.asm, Q, to, x, asm::Rm::Reg(y));
-        self.canonical_nan(fmt, to);
+        let low = self.low(x).min(fmt.into());
+        let r = self.unless_read(to, &[x, y]);
+        form.vrm(&mut self.asm, Q, r, x, asm::Rm::Reg(y));
+        self.nan_result(FpOp::Two(op), fmt, r, &[x, y], to);
+        self.set_low(to, low);
     }
 
     /// Equal operands (zeros of either sign) and NaNs are left to software.
     fn min_max_into(&mut self, op: Fp2, fmt: Fmt, x: Reg, y: Reg, to: Reg) {
-        let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
-        compare.rm(&mut self.asm, Q, x, asm::Rm::Reg(y));
-        // ZF is set for equal and for unordered operands.
-        self.jcc_cold(cc::E);
+        let low = self.low(x).min(fmt.into());
+        let hosts = G::fp_nan(self.mode) == NanRule::X86;
+        if !hosts {
+            let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+            compare.rm(&mut self.asm, Q, x, asm::Rm::Reg(y));
+            // ZF is set for equal and for unordered operands.
+            self.jcc_cold(cc::E);
+        }
         let form = match op {
-            Fp2::Min => by(fmt, form::VMINSS_VX_HX_WX, form::VMINSD_VX_HX_WX),
+            Fp2::Min | Fp2::MinNum => by(fmt, form::VMINSS_VX_HX_WX, form::VMINSD_VX_HX_WX),
             _ => by(fmt, form::VMAXSS_VX_HX_WX, form::VMAXSD_VX_HX_WX),
         };
         form.vrm(&mut self.asm, Q, to, x, asm::Rm::Reg(y));
+        self.set_low(to, low);
+        if hosts {
+            return;
+        }
         self.cold_soft(FpOp::Two(op), fmt, Rm::Dynamic, &[x, y]);
         self.cold_result(fmt, to);
         self.cold_back();
@@ -435,6 +660,7 @@ impl<G: Guest> Emit<'_, G> {
         compare.rm(&mut self.asm, Q, sum, asm::Rm::Reg(sum));
         self.jcc_cold(cc::P);
         form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(sum));
+        self.set_low(to, self.low(z).min(fmt.into()));
         self.cold_soft(FpOp::Three(op), fmt, Rm::Dynamic, &[x, y, z]);
         self.cold_result(fmt, to);
         self.cold_back();
@@ -446,7 +672,9 @@ impl<G: Guest> Emit<'_, G> {
             Fmt::D => (Constant::SignD, Constant::RestD),
         };
         let x = self.foperand(a);
+        let low = self.low(x).min(fmt.into());
         if self.fnode(a) == self.fnode(b) {
+            self.set_low(to, low);
             match s {
                 Sgn::Neg => self.with_constant(form::VXORPS_VX_HX_WX, to, x, sign),
                 Sgn::Xor => self.with_constant(form::VANDPS_VX_HX_WX, to, x, rest),
@@ -468,6 +696,7 @@ impl<G: Guest> Emit<'_, G> {
         };
         let combine = if s == Sgn::Xor { form::VXORPS_VX_HX_WX } else { form::VORPS_VX_HX_WX };
         combine.vrm(&mut self.asm, Q, to, first, asm::Rm::Reg(from));
+        self.set_low(to, low);
     }
 
     /// Slow path: an operation in software on vector registers; the result is in rax.

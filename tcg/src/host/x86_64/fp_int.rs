@@ -5,7 +5,7 @@ use super::emit::{Emit, V};
 use super::fp::{F, FNode, by};
 use super::regs::*;
 use crate::builder::{FCond, Fmt, FpOp, IntTy, MemOp, Rm};
-use crate::guest::Guest;
+use crate::guest::{FpMode, Guest};
 
 impl<G: Guest> Emit<'_, G> {
     /// 1 if the relation holds; the flags of an unordered comparison are the host's.
@@ -25,6 +25,11 @@ impl<G: Guest> Emit<'_, G> {
                 compare.rm(&mut self.asm, Q, y, asm::Rm::Reg(x));
                 self.asm.setcc(if c == FCond::Lt { cc::A } else { cc::AE }, RAX);
             }
+            FCond::Unordered => {
+                let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+                compare.rm(&mut self.asm, Q, x, asm::Rm::Reg(y));
+                self.asm.setcc(cc::P, RAX);
+            }
         }
         form::MOVZX_GV_EB.rm(&mut self.asm, D, RAX, asm::Rm::Reg(RAX));
         self.result_from(RAX)
@@ -34,41 +39,59 @@ impl<G: Guest> Emit<'_, G> {
     /// the host could raise the wrong flag.
     pub(super) fn fp_to_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: F) -> V {
         let truncate = matches!(rm, Rm::Static(rm) if G::fp_static(rm) == Some(3));
-        if !truncate && !self.host_rounds(rm) {
+        let hosts = truncate && G::fp_mode(self.mode) != FpMode::Soft || self.host_rounds(rm);
+        let rounding = match rm {
+            Rm::Static(_) if !hosts => self.host_rounding(rm, false),
+            _ => None,
+        };
+        if !hosts && rounding.is_none() {
             return self.fp_soft(FpOp::ToInt(to), fmt, rm, &[a]);
         }
         let x = self.foperand(a);
         let result = self.temp();
-        let form = match (fmt, truncate) {
+        let form = match (fmt, truncate || rounding.is_some()) {
             (Fmt::S, true) => form::CVTTSS2SI_GY_WX,
             (Fmt::S, false) => form::CVTSS2SI_GY_WX,
             (Fmt::D, true) => form::CVTTSD2SI_GY_WX,
             (Fmt::D, false) => form::CVTSD2SI_GY_WX,
         };
+        // Rounded first, in quiet.
+        let from = match rounding {
+            Some(how) => {
+                let round = by(fmt, form::VROUNDSS_VX_HX_WX_IB, form::VROUNDSD_VX_HX_WX_IB);
+                round.vrmi(&mut self.asm, Q, XSCRATCH[0], x, asm::Rm::Reg(x), how.into());
+                XSCRATCH[0]
+            }
+            None => x,
+        };
         match to {
             IntTy::I32 => {
-                form.rm(&mut self.asm, D, RAX, asm::Rm::Reg(x));
+                form.rm(&mut self.asm, D, RAX, asm::Rm::Reg(from));
                 // The answer to what does not fit; also that to the smallest integer.
                 self.asm.alu_imm(Alu::Cmp, D, asm::Rm::Reg(RAX), i32::MIN);
                 self.jcc_cold(cc::E);
                 form::MOVSXD_GV_EZ.rm(&mut self.asm, Q, result, asm::Rm::Reg(RAX));
             }
             IntTy::I64 => {
-                form.rm(&mut self.asm, Q, RAX, asm::Rm::Reg(x));
+                form.rm(&mut self.asm, Q, RAX, asm::Rm::Reg(from));
                 self.asm.mov_imm(RCX, i64::MIN as u64);
                 self.asm.alu(Alu::Cmp, Q, RAX, asm::Rm::Reg(RCX));
                 self.jcc_cold(cc::E);
                 self.asm.mov(Q, result, RAX);
             }
             IntTy::U32 | IntTy::U64 => {
-                self.unsigned_range(fmt, to, x);
-                form.rm(&mut self.asm, Q, RAX, asm::Rm::Reg(x));
+                self.unsigned_range(fmt, to, from);
+                form.rm(&mut self.asm, Q, RAX, asm::Rm::Reg(from));
                 if to == IntTy::U32 {
                     form::MOVSXD_GV_EZ.rm(&mut self.asm, Q, result, asm::Rm::Reg(RAX));
                 } else {
                     self.asm.mov(Q, result, RAX);
                 }
             }
+        }
+        if rounding.is_some() {
+            // For the flag of what was lost: the truncated number fits if the rounded one does.
+            form.rm(&mut self.asm, Q, RAX, asm::Rm::Reg(x));
         }
         self.cold_soft(FpOp::ToInt(to), fmt, rm, &[x]);
         self.cold.mov(Q, result, RAX);
@@ -104,7 +127,9 @@ impl<G: Guest> Emit<'_, G> {
             return self.soft_value(fmt, v);
         }
         let to = self.xtemp();
+        self.fp.hold(to);
         let upper = self.ones_for(fmt);
+        self.set_low(to, fmt.into());
         let form = by(fmt, form::VCVTSI2SS_VX_HX_EY, form::VCVTSI2SD_VX_HX_EY);
         match from {
             IntTy::I32 => {
@@ -142,7 +167,9 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn fp_load(&mut self, va: V, fmt: Fmt) -> F {
         let m = if fmt == Fmt::S { MemOp::LWU } else { MemOp::LD };
         let to = self.xtemp();
+        self.fp.hold(to);
         self.load_vector(va, m, fmt, to);
+        self.set_low(to, fmt.into());
         self.fpush(FNode::Host(to))
     }
 

@@ -4,13 +4,15 @@ use std::sync::LazyLock;
 
 use crate::builder::{FCond, Fmt, Fp2, Fp3, FpOp, IntTy, Rm};
 
-const OPS: [FpOp; 25] = [
+const OPS: [FpOp; 30] = [
     FpOp::Two(Fp2::Add),
     FpOp::Two(Fp2::Sub),
     FpOp::Two(Fp2::Mul),
     FpOp::Two(Fp2::Div),
     FpOp::Two(Fp2::Min),
     FpOp::Two(Fp2::Max),
+    FpOp::Two(Fp2::MinNum),
+    FpOp::Two(Fp2::MaxNum),
     FpOp::Three(Fp3::Madd),
     FpOp::Three(Fp3::Msub),
     FpOp::Three(Fp3::Nmsub),
@@ -19,6 +21,7 @@ const OPS: [FpOp; 25] = [
     FpOp::Cmp(FCond::Eq),
     FpOp::Cmp(FCond::Lt),
     FpOp::Cmp(FCond::Le),
+    FpOp::Cmp(FCond::Unordered),
     FpOp::ToInt(IntTy::I32),
     FpOp::ToInt(IntTy::U32),
     FpOp::ToInt(IntTy::I64),
@@ -29,6 +32,8 @@ const OPS: [FpOp; 25] = [
     FpOp::FromInt(IntTy::U64),
     FpOp::To(Fmt::S),
     FpOp::To(Fmt::D),
+    FpOp::Round(false),
+    FpOp::Round(true),
     FpOp::Class,
 ];
 

@@ -69,6 +69,11 @@ pub(super) const fn spill<G: Guest>(n: usize) -> Mem {
     hot::<G>(offset_of!(Hot, spill) + n * 8)
 }
 
+/// A place for a vector that no register is left for; the first are arguments of calls.
+pub(super) const fn spill_vec<G: Guest>(n: usize) -> Mem {
+    hot::<G>(offset_of!(Hot, spill_vec) + n * 16)
+}
+
 /// Details of an exit.
 pub(super) const fn exit<G: Guest>(n: usize) -> Mem {
     hot::<G>(offset_of!(Hot, exit) + n * 8)

@@ -68,7 +68,10 @@ impl<G: Guest> Native<G> {
         }
         if insn.mem.base == Some(isa::Mem::RIP) {
             let at = (end as i64 + insn.mem.disp) as usize;
-            let name = format!("[pool+{:#x}]", at - self.stubs.pool);
+            let name = match self.pool.at(at) {
+                Some(vector) => format!("[{vector:#x}]"),
+                None => format!("[pool+{:#x}]", at - self.stubs.pool),
+            };
             text = text.replace(&insn.mem.to_string(), &name);
         }
         // Addresses of this process.
@@ -112,6 +115,8 @@ impl<G: Guest> Native<G> {
             stubs.push((calls.call_fields, "call_fields".to_owned()));
             stubs.push((calls.pure, "pure".to_owned()));
             stubs.push((calls.fp, "fp".to_owned()));
+            stubs.push((calls.vector_access, "vector_access".to_owned()));
+            stubs.push((calls.vector, "vector".to_owned()));
         }
         stubs.into_iter().find(|(at, _)| *at == target).map_or("?".to_owned(), |(_, name)| name)
     }
@@ -131,6 +136,7 @@ fn operands<G: Guest>() -> Vec<(String, String)> {
     named.push((layout::host_mxcsr::<G>(), "host_mxcsr".to_owned()));
     for n in 0..16 {
         named.push((layout::spill::<G>(n), format!("spill{n}")));
+        named.push((layout::spill_vec::<G>(n), format!("vspill{n}")));
     }
     let print = |m: Mem| printed(m, None);
     let mut all: Vec<_> =

@@ -253,6 +253,62 @@ impl<G: Guest> Emit<'_, G> {
         self.release();
     }
 
+    /// Loads up to 16 bytes into a vector register, zeros above them.
+    pub(super) fn load_bytes(&mut self, v: V, m: MemOp, to: Reg) {
+        let va = self.address(v);
+        let mem = Rm::Mem(self.look_up(va, m, false));
+        self.access();
+        match m.size {
+            0 | 1 => {
+                let narrow = if m.size == 0 { form::MOVZX_GV_EB } else { form::MOVZX_GV_EW };
+                narrow.rm(&mut self.asm, D, RAX, mem);
+                form::VMOVD_VX_ED.rm(&mut self.asm, D, to, Rm::Reg(RAX));
+            }
+            2 => form::VMOVD_VX_ED.rm(&mut self.asm, D, to, mem),
+            3 => form::VMOVQ_VX_WX.rm(&mut self.asm, Q, to, mem),
+            _ => form::VMOVDQU_VX_WX.rm(&mut self.asm, Q, to, mem),
+        }
+        if !self.has_slow_path(m) {
+            return self.release();
+        }
+        self.cold_vector_access(va, m, false);
+        form::VMOVDQU_VX_WX.rm(&mut self.cold, Q, to, Rm::Mem(layout::spill_vec::<G>(0)));
+        self.cold_back();
+        self.release();
+    }
+
+    /// Stores the low bytes of a vector register.
+    pub(super) fn store_bytes(&mut self, v: V, m: MemOp, from: Reg) {
+        let va = self.address(v);
+        let mem = Rm::Mem(self.look_up(va, m, true));
+        self.ordered = false;
+        self.access();
+        match m.size {
+            0 => form::VPEXTRB_MB_VX_IB.rmi(&mut self.asm, D, from, mem, 0),
+            1 => form::VPEXTRW_MW_VX_IB.rmi(&mut self.asm, D, from, mem, 0),
+            2 => form::VMOVD_ED_VX.rm(&mut self.asm, D, from, mem),
+            3 => form::VMOVQ_WX_VX.rm(&mut self.asm, Q, from, mem),
+            _ => form::VMOVDQU_WX_VX.rm(&mut self.asm, Q, from, mem),
+        }
+        if !self.has_slow_path(m) {
+            return self.release();
+        }
+        let place = Rm::Mem(layout::spill_vec::<G>(0));
+        form::VMOVDQU_WX_VX.rm(&mut self.cold, Q, from, place);
+        self.cold_vector_access(va, m, true);
+        self.cold_back();
+        self.release();
+    }
+
+    /// Slow path: an access to the first spill slot for vectors.
+    fn cold_vector_access(&mut self, va: Va, m: MemOp, store: bool) {
+        self.cold_address(va);
+        let what = u64::from(m.size) | u64::from(m.aligned) << 3 | u64::from(store) << 4;
+        self.cold.mov_imm(RAX, what);
+        let stub = self.calls().vector_access;
+        self.cold_access(stub);
+    }
+
     /// The place of an atomic access, which rax and rdx are no part of.
     fn atomic_place(&mut self, va: Va, m: MemOp) -> Rm {
         let mem = self.look_up(va, MemOp { aligned: true, ..m }, true);

@@ -23,6 +23,10 @@ mod regs;
 mod stubs;
 pub mod syscall;
 mod value;
+mod vector;
+mod vector_fp;
+mod vector_int;
+mod vector_table;
 mod wide;
 
 use std::collections::BTreeMap;
@@ -40,6 +44,7 @@ use crate::jit::{ACCESS, Exit, Row, Rows, probe};
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
 use emit::Emit;
+use pool::Pool;
 use regs::*;
 use stubs::Stubs;
 
@@ -123,7 +128,8 @@ impl<G: Guest> ForkedCode<'_, G> {
 pub(crate) struct Native<G: Guest> {
     buf: CodeBuf,
     stubs: Stubs,
-    /// Bytes of stubs in front of the parts.
+    pool: Pool,
+    /// Bytes of stubs and constants in front of the parts.
     start: usize,
     /// User mode: guest addresses are host addresses.
     direct: bool,
@@ -140,10 +146,11 @@ impl<G: Guest> Native<G> {
         let buf = CodeBuf::new(code_bytes)?;
         let (code, stubs) = stubs::write::<G>();
         buf.write(0, &code);
-        let start = code.len().next_multiple_of(64);
+        let pool = Pool::new(code.len().next_multiple_of(64));
+        let start = code.len().next_multiple_of(64) + Pool::BYTES;
         let space = Space { part: 0, settling: false, hot: 0, cold: 0, blocks: BTreeMap::new() };
         let native =
-            Self { buf, stubs, start, direct, space: Mutex::new(space), guest: PhantomData };
+            Self { buf, stubs, pool, start, direct, space: Mutex::new(space), guest: PhantomData };
         native.begin_part(&mut native.space(), 0);
         Ok(Some(native))
     }
@@ -293,8 +300,7 @@ impl<G: Guest> Native<G> {
         let mode = block.key.mode;
         let usage = insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
         let mut e = Emit::<G>::new(
-            &self.buf,
-            &self.stubs,
+            (&self.buf, &self.stubs, &self.pool),
             base,
             cold_base,
             block.key.pc,
@@ -339,11 +345,12 @@ impl<G: Guest> Native<G> {
     }
 }
 
-/// Whether the CPU has what translated code uses: BMI1, BMI2, LZCNT, POPCNT, FMA.
+/// Whether the CPU has what translated code uses: BMI1, BMI2, LZCNT, POPCNT, FMA, AVX2.
 fn usable() -> bool {
     std::arch::is_x86_feature_detected!("bmi1")
         && std::arch::is_x86_feature_detected!("bmi2")
         && std::arch::is_x86_feature_detected!("lzcnt")
         && std::arch::is_x86_feature_detected!("popcnt")
         && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("avx2")
 }

@@ -58,6 +58,10 @@ pub(super) struct Calls {
     pub(super) pure: usize,
     /// Floating-point operation eax in software.
     pub(super) fp: usize,
+    /// Access eax to a vector in the first spill slot.
+    pub(super) vector_access: usize,
+    /// Vector operation rax in software, on the spill slots for vectors.
+    pub(super) vector: usize,
 }
 
 /// What a call into Rust passes behind the core.
@@ -281,9 +285,12 @@ impl<G: Guest> Writer<G> {
         }
         let args = Args::AddressNumberValue;
         c.rmw = self.call(calls::rmw::<G> as *const () as u64, args, vectors);
+        let access = calls::vector_access::<G> as *const () as u64;
+        c.vector_access = self.call(access, args, vectors);
         let args = Args::Number;
         c.call_fields = self.call(calls::helper::<G> as *const () as u64, args, vectors);
         c.fp = self.call(calls::fp::<G> as *const () as u64, args, vectors);
+        c.vector = self.call(calls::vector::<G> as *const () as u64, args, vectors);
         c.pure = self.call(calls::pure::<G> as *const () as u64, args, vectors);
         c
     }
