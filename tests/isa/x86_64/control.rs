@@ -268,10 +268,10 @@ fn exceptions_are_at_their_instruction() {
         (&[0xf4], fault(Vector::GeneralProtection)),
         (&[0xfa], fault(Vector::GeneralProtection)),
         (&[0xfb], fault(Vector::GeneralProtection)),
-        // ud2; insb; addsd xmm0, xmm0; mov ds, eax; no instruction; 16 bytes of prefixes
+        // ud2; insb; vaddsd xmm0, xmm1, xmm0; mov ds, eax; no instruction; 16 bytes of prefixes
         (&[0x0f, 0x0b], fault(Vector::InvalidOpcode)),
         (&[0x6c], fault(Vector::InvalidOpcode)),
-        (&[0xf2, 0x0f, 0x58, 0xc0], fault(Vector::InvalidOpcode)),
+        (&[0xc5, 0xf3, 0x58, 0xc0], fault(Vector::InvalidOpcode)),
         (&[0x8e, 0xd8], fault(Vector::InvalidOpcode)),
         (&[0x06], fault(Vector::InvalidOpcode)),
         (&[0x66; 16], fault(Vector::GeneralProtection)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::row::Row;
+use super::row::{Operand, Row};
 
 /// The functions of the semantics that there are. The rows of others are undefined instructions
 /// until somebody writes them; then their names come here.
@@ -85,6 +85,64 @@ pub(super) const WRITTEN: &[&str] = &[
     "pext",
     "pdep",
     "crc32_step",
+    // Vectors.
+    "vec_move",
+    "vec_move_aligned",
+    "vec_move_q",
+    "scalar_load",
+    "scalar_store",
+    "half_load",
+    "half_store",
+    "half_move",
+    "vec_from_gpr",
+    "gpr_from_vec",
+    "mask_move",
+    "vec",
+    "vec_abs",
+    "vec_horizontal",
+    "vec_logic",
+    "vec_shift_imm",
+    "vec_shift_bytes",
+    "vec_shift",
+    "min_position",
+    "vec_compare",
+    "move_mask",
+    "vec_test",
+    "blend_var",
+    "blend_imm",
+    "fp_order",
+    "fp_compare",
+    "fp",
+    "fp_unary",
+    "fp_round",
+    "fp_horizontal",
+    "fp_addsub",
+    "dot_product",
+    "cvt_from_int",
+    "cvt_to_int",
+    "cvt_ss_sd",
+    "cvt_sd_ss",
+    "cvt_ps_pd",
+    "cvt_pd_ps",
+    "cvt_dq_ps",
+    "cvt_dq_pd",
+    "cvt_ps_dq",
+    "cvt_pd_dq",
+    "vec_insert",
+    "vec_extract",
+    "vec_extend",
+    "insertps",
+    "pclmulqdq",
+    "unpack",
+    "pack",
+    "shuffle_dwords",
+    "shuffle_fp",
+    "shuffle_words",
+    "shuffle_bytes",
+    "vec_dup",
+    "align_right",
+    "mpsadbw",
+    "string_compare",
     // The processor.
     "cpuid",
     "rdtsc",
@@ -101,6 +159,13 @@ pub(super) const WRITTEN: &[&str] = &[
 
 /// Features that the guest does not have, though they share functions with others.
 const MISSING: &[&str] = &["AVX", "AVX2"];
+
+/// Whether an operand is an MMX register: those rows share functions with the ones of SSE, and
+/// have none of their own yet.
+fn is_mmx(row: &Row) -> bool {
+    let mmx = |code: &Operand| matches!(code.method, Some('N' | 'P' | 'Q')) && code.kind != "0";
+    row.operands.iter().any(mmx)
+}
 
 const ARGUMENTS: &str = "b: &mut B, at: At, insn: &Insn";
 const RESULT: &str = "Lowered<X86_64, B>";
@@ -158,7 +223,7 @@ pub(super) fn function(lowering: &str) -> &str {
 
 fn is_written(row: &Row) -> bool {
     let missing = row.feature.as_deref().is_some_and(|name| MISSING.contains(&name));
-    WRITTEN.contains(&function(&row.lowering)) && !missing
+    WRITTEN.contains(&function(&row.lowering)) && !missing && !is_mmx(row)
 }
 
 /// The arms of the written rows among `rows`, of which the first has the index `first`.

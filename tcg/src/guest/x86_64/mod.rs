@@ -20,6 +20,7 @@ pub use arch::x86_64::X86_64;
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
 use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
 use crate::isa::x86_64::{self as isa, DecodeError, Insn, Op};
+use crate::softfloat::NanRule;
 use crate::vcpu::{Core, request};
 
 pub use exception::{Exception, Vector};
@@ -164,6 +165,10 @@ impl Guest for X86_64 {
 
     fn fp_static(rm: u8) -> Option<u8> {
         Some(rm & 3)
+    }
+
+    fn fp_nan(_: u32) -> NanRule {
+        NanRule::X86
     }
 
     fn fp_raise(cpu: &mut Cpu, flags: u8) {

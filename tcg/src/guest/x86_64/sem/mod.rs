@@ -15,6 +15,7 @@ mod shift;
 mod stack;
 mod string;
 mod system;
+mod vector;
 
 pub(super) use arith::*;
 pub(super) use bits::*;
@@ -26,6 +27,7 @@ pub(super) use shift::*;
 pub(super) use stack::*;
 pub(super) use string::*;
 pub(super) use system::*;
+pub(super) use vector::*;
 
 use super::exception::RAISE;
 use super::{Vector, X86_64};
