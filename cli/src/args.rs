@@ -1,5 +1,6 @@
 //! The command line as clap understands it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -19,6 +20,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Boot a virtual machine and stay with it until it ends.
     Run(Box<Run>),
+    /// Run one Linux program of another architecture.
+    User(Box<User>),
     /// Print what this build and this host offer, and why not where something is missing.
     Info(Info),
     /// Print completions for a shell.
@@ -101,6 +104,80 @@ pub(crate) struct Run {
     pub(crate) tcg: TcgArg,
 }
 
+const USER_HELP: &str = "\
+Exit status: the program's own; a signal that ends it ends Polyvisor. Of Polyvisor itself:
+  1    --install, --remove or --status failed
+  2    the options cannot be used
+  126  the program, or the interpreter that it names, cannot be run
+  127  there is no such program";
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = USER_HELP, after_help = "`polyvisor user --help` tells more, such as \
+    the exit statuses.")]
+pub(crate) struct User {
+    /// The program's architecture; found out from its file unless given. With --install and
+    /// --remove: the one to be registered.
+    #[arg(long, value_enum)]
+    pub(crate) arch: Option<ArchArg>,
+
+    /// The folder that holds the files of the program's system: absolute paths are looked up
+    /// there first.
+    #[arg(short = 'L', long, value_name = "FOLDER")]
+    pub(crate) sysroot: Option<PathBuf>,
+
+    /// Print system calls to standard error.
+    #[arg(long)]
+    pub(crate) strace: bool,
+
+    /// The processor's model; `max` has all that is implemented.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) cpu: Option<String>,
+
+    /// Set a variable of the program's environment; repeatable.
+    #[arg(short = 'E', long = "env", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<OsString>,
+
+    /// Take a variable out of the program's environment; repeatable.
+    #[arg(short = 'U', long = "unset-env", value_name = "NAME")]
+    pub(crate) unset: Vec<OsString>,
+
+    /// What the program is told as its own name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) argv0: Option<OsString>,
+
+    /// How the software CPU runs it: translate what is hot, or interpret everything.
+    #[arg(long, value_enum, default_value_t = TcgArg::Jit)]
+    pub(crate) tcg: TcgArg,
+
+    /// Use the same addresses each time.
+    #[arg(long)]
+    pub(crate) no_aslr: bool,
+
+    /// The descriptor of our own executable, from a program that has started this one.
+    #[arg(long, hide = true, value_name = "FD")]
+    pub(crate) own_fd: Option<i32>,
+
+    /// Have the kernel run programs of other architectures with this Polyvisor (binfmt_misc).
+    #[arg(long, group = "registry", conflicts_with = "program")]
+    pub(crate) install: bool,
+
+    /// Undo --install.
+    #[arg(long, group = "registry", conflicts_with = "program")]
+    pub(crate) remove: bool,
+
+    /// Say what is registered with the kernel.
+    #[arg(long, group = "registry", conflicts_with = "program")]
+    pub(crate) status: bool,
+
+    /// The program's file.
+    #[arg(required_unless_present = "registry")]
+    pub(crate) program: Option<OsString>,
+
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Info {
     /// Print it as JSON.
@@ -122,6 +199,17 @@ impl From<ArchArg> for api::Isa {
             ArchArg::Riscv64 => api::Isa::Riscv64,
             ArchArg::Aarch64 => api::Isa::Aarch64,
             ArchArg::X86_64 => api::Isa::X86_64,
+        }
+    }
+}
+
+impl ArchArg {
+    /// As Linux names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ArchArg::Riscv64 => "riscv64",
+            ArchArg::Aarch64 => "aarch64",
+            ArchArg::X86_64 => "x86_64",
         }
     }
 }

@@ -6,6 +6,7 @@ mod info;
 mod options;
 mod run;
 mod status;
+mod user;
 
 use std::io;
 use std::process::ExitCode;
@@ -17,10 +18,14 @@ use args::{Args, Command};
 use status::Status;
 
 fn main() -> ExitCode {
+    if let Some(status) = user::started_by_kernel() {
+        return status.into();
+    }
     let args = Args::parse();
     log_to_stderr();
     let status = match args.command {
         Command::Run(args) => run::run(*args),
+        Command::User(args) => user::run(*args),
         Command::Info(args) => info::print(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,12 +1,27 @@
 //! What the threads of a guest process share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU32;
 
 use crate::host::signals;
+use crate::limits::Limits;
+use crate::loader::Loaded;
 use crate::signal::Actions;
 use crate::space::Space;
-use crate::{Errno, Isa, Mem};
+use crate::{Errno, Isa, Mem, Options};
+
+/// A program as it was loaded, and how it is run.
+#[derive(Debug)]
+pub struct Image {
+    /// How it is run.
+    pub options: Options,
+    /// Where its parts are.
+    pub loaded: Loaded,
+    /// Path of its file on the host.
+    pub exe: Vec<u8>,
+    /// The descriptor of our own executable, which the guest does not see.
+    pub own_fd: Option<i32>,
+}
 
 /// A guest process: this one.
 pub struct Process<G: Isa> {
@@ -16,35 +31,43 @@ pub struct Process<G: Isa> {
     pub space: Arc<Space>,
     /// Its memory.
     pub mem: Mem,
+    /// Its program.
+    pub image: Image,
+    /// Limits that it has set for itself.
+    pub limits: Limits,
     /// What it does with signals.
     pub(crate) actions: Actions,
-    /// Where handlers of signals return to, unless they say so themselves.
-    sigreturn: AtomicU64,
     /// Its threads.
     pub(crate) threads: AtomicU32,
 }
 
 impl<G: Isa> Process<G> {
     /// A process without threads; faults of its code are answered from now on.
-    pub fn new(machine: Arc<tcg::Machine<G>>, space: Arc<Space>) -> Result<Arc<Self>, Errno> {
+    pub fn new(
+        machine: Arc<tcg::Machine<G>>,
+        space: Arc<Space>,
+        image: Image,
+    ) -> Result<Arc<Self>, Errno> {
         signals::install(machine.code_range())?;
         Ok(Arc::new(Self {
             machine,
             space,
             mem: Mem,
+            image,
+            limits: Limits::default(),
             actions: Actions::inherited(),
-            sigreturn: AtomicU64::new(0),
             threads: AtomicU32::new(0),
         }))
     }
 
-    /// Says where code is that returns from a handler, in the vDSO.
-    pub fn set_sigreturn(&self, va: u64) {
-        self.sigreturn.store(va, Relaxed);
+    /// How the program is run.
+    pub fn options(&self) -> &Options {
+        &self.image.options
     }
 
+    /// Where handlers of signals return to, unless they say so themselves.
     pub(crate) fn sigreturn(&self) -> u64 {
-        self.sigreturn.load(Relaxed)
+        self.image.loaded.vdso.sigreturn
     }
 
     /// Ends the process, with the status of exit(2).

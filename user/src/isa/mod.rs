@@ -1,17 +1,27 @@
 //! What Linux programs of an architecture expect of the kernel, where architectures differ.
 
+pub mod abi;
+mod hwprobe;
 mod riscv64;
 
 use tcg::guest::Guest;
 
+use crate::Options;
 use crate::signal::Frames;
 
 /// The registers that system calls and signals use.
 pub trait Isa: Guest + Frames {
-    /// `e_machine` of its ELF files.
-    const ELF_MACHINE: u16;
-    /// `machine` of uname(2).
-    const UNAME: &'static str;
+    /// What Linux shows to its programs.
+    const ABI: &'static abi::Abi;
+
+    /// The processor's capabilities: AT_HWCAP and AT_HWCAP2.
+    fn hwcap(options: &Options) -> [u64; 2];
+    /// `/proc/cpuinfo`.
+    fn cpuinfo(options: &Options) -> String;
+    /// What riscv_hwprobe says of a key; `None` for keys that are not known.
+    fn hwprobe(_options: &Options, _key: u64) -> Option<u64> {
+        None
+    }
 
     /// The program counter.
     fn pc(state: &Self::State) -> u64;
@@ -31,4 +41,9 @@ pub trait Isa: Guest + Frames {
     fn set_result(state: &mut Self::State, result: u64);
     /// The registers as a new program finds them, at its entry.
     fn start(entry: u64, sp: u64) -> Self::State;
+}
+
+/// Processors that programs see: those that they may run on.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

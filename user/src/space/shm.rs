@@ -1,0 +1,77 @@
+//! System V shared memory.
+
+use super::{Done, EXEC, Kind, PAGE, READ, Space, WRITE, page_up, pages};
+use crate::Errno;
+use crate::host::{call, mapping};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// struct shmid64_ds of Linux: the size follows the permissions, which have 48 bytes.
+const DS_WORDS: usize = 14;
+const DS_SIZE: usize = 6;
+
+fn size(id: u64) -> Result<u64, Errno> {
+    let mut ds = [0u64; DS_WORDS];
+    let args = [id, libc::IPC_STAT as u64, ds.as_mut_ptr() as u64, 0, 0, 0];
+    call::plain(libc::SYS_shmctl, args)?;
+    page_up(ds[DS_SIZE]).ok_or(Errno::EINVAL)
+}
+
+impl Space {
+    /// shmat(2).
+    pub fn attach(&self, id: u64, addr: u64, flags: i32) -> Result<Done, Errno> {
+        let mut map = self.lock();
+        let len = size(id)?;
+        let mut prot = READ;
+        if flags & libc::SHM_RDONLY == 0 {
+            prot |= WRITE;
+        }
+        if flags & libc::SHM_EXEC != 0 {
+            prot |= EXEC;
+        }
+        let kind = Kind { prot, grows: false, shared: true };
+        let how = (flags & libc::SHM_RDONLY) | libc::SHM_REMAP;
+        let take = |at: u64| {
+            call::plain(libc::SYS_shmat, [id, at, how as u64, 0, 0, 0]).map(drop)
+        };
+        let at = if addr == 0 {
+            map.place(0, len, false, |range| {
+                mapping::claim(range.clone())?;
+                let taken = take(range.start);
+                if taken.is_err() {
+                    mapping::unmap(range)?;
+                }
+                taken
+            })?
+        } else {
+            let addr = if flags & libc::SHM_RND != 0 { addr & !(PAGE - 1) } else { addr };
+            let range = pages(addr, len, Errno::EINVAL)?;
+            if flags & libc::SHM_REMAP == 0 && !map.areas.is_free(range.clone()) {
+                return Err(Errno::EINVAL);
+            }
+            let claimed = map.claim(range)?;
+            if let Err(error) = take(addr) {
+                map.release(&claimed);
+                return Err(error);
+            }
+            addr
+        };
+        map.segments.insert(at, len);
+        let done = map.mapped(at..at + len, kind);
+        self.coded.store(map.coded.len(), Relaxed);
+        Ok(done)
+    }
+
+    /// shmdt(2).
+    pub fn detach(&self, addr: u64) -> Result<Done, Errno> {
+        let mut map = self.lock();
+        let len = *map.segments.get(&addr).ok_or(Errno::EINVAL)?;
+        call::plain(libc::SYS_shmdt, [addr, 0, 0, 0, 0, 0])?;
+        map.segments.remove(&addr);
+        let range = addr..addr + len;
+        let stale = map.forget(range.clone());
+        map.areas.remove(range.clone());
+        map.hint = map.hint.max(range.end).min(map.base);
+        self.coded.store(map.coded.len(), Relaxed);
+        Ok(Done { at: 0, stale })
+    }
+}

@@ -1,0 +1,212 @@
+//! execve(2): another program takes the place of this one, run by Polyvisor again if it is for
+//! an architecture that the host does not run.
+
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use super::int;
+use super::open::{self, HERE};
+use crate::host::call::plain;
+use crate::isa::abi;
+use crate::loader::script::{self, DEEPEST, HEAD};
+use crate::loader::{elf, path_of};
+use crate::{Errno, Isa, Thread};
+
+/// Bytes of arguments and environment at most: more than the kernel takes.
+const MOST_BYTES: usize = 8 << 20;
+/// The longest argument that the kernel takes (MAX_ARG_STRLEN).
+const LONGEST: usize = 32 * 4096;
+
+pub(crate) fn execve<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    execveat(t, [HERE, a[0], a[1], a[2], 0, 0])
+}
+
+pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    let flags = int(a[4]);
+    if flags & !(libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let name = open::path(t, a[1])?;
+    let mut left = MOST_BYTES;
+    let mut args = strings(t, a[2], &mut left)?;
+    let env = strings(t, a[3], &mut left)?;
+    if args.is_empty() {
+        args.push(Vec::new());
+    }
+    let name = absolute(int(a[0]), &name, flags)?;
+    let found = open::lookup(t, &name);
+    let mut path = found.unwrap_or_else(|| name.clone());
+    for _ in 0..=DEEPEST {
+        let head = head_of(&path, flags)?;
+        if let Some(script) = script::parse(&head) {
+            let mut all = vec![script.interpreter.clone()];
+            all.extend(script.argument);
+            // The interpreter opens it by the name that the guest knows.
+            all.push(path);
+            all.extend(args.drain(1..));
+            args = all;
+            path = open::lookup(t, &script.interpreter).unwrap_or(script.interpreter);
+            continue;
+        }
+        let ours = elf::machine(&head).and_then(abi::by_machine).is_some_and(|abi| {
+            abi.elf_machine == G::ABI.elf_machine || abi.elf_machine != abi::HOST_MACHINE
+        });
+        return if ours { reenter(t, &path, &args, &env) } else { native(&path, &args, &env) };
+    }
+    Err(Errno::ELOOP)
+}
+
+/// The strings of a list that ends with a null pointer.
+fn strings<G: Isa>(t: &Thread<G>, list: u64, left: &mut usize) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut all = Vec::new();
+    // Linux takes no list for an empty one.
+    if list == 0 {
+        return Ok(all);
+    }
+    for i in 0.. {
+        let at: u64 = t.mem().read(list.wrapping_add(8 * i))?;
+        if at == 0 {
+            break;
+        }
+        let text = t.mem().cstr(at, LONGEST).map_err(|e| match e {
+            Errno::ENAMETOOLONG => Errno::E2BIG,
+            other => other,
+        })?;
+        *left = left.checked_sub(text.len() + 9).ok_or(Errno::E2BIG)?;
+        all.push(text);
+    }
+    Ok(all)
+}
+
+/// A name without its folder's descriptor.
+fn absolute(at: i32, name: &[u8], flags: i32) -> Result<Vec<u8>, Errno> {
+    if name.is_empty() {
+        if flags & libc::AT_EMPTY_PATH == 0 {
+            return Err(Errno::ENOENT);
+        }
+        return Ok(format!("/proc/self/fd/{at}").into_bytes());
+    }
+    if at == libc::AT_FDCWD || name[0] == b'/' {
+        return Ok(name.to_vec());
+    }
+    let mut path = format!("/proc/self/fd/{at}/").into_bytes();
+    path.extend_from_slice(name);
+    Ok(path)
+}
+
+fn io(error: &std::io::Error) -> Errno {
+    Errno(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// The first bytes of a file that may be executed; nothing if it may not be read.
+fn head_of(path: &[u8], flags: i32) -> Result<Vec<u8>, Errno> {
+    let host = path_of(path);
+    let data = std::fs::metadata(&host).map_err(|e| io(&e))?;
+    if flags & libc::AT_SYMLINK_NOFOLLOW != 0 && host.is_symlink() {
+        return Err(Errno::ELOOP);
+    }
+    let name = CString::new(path).map_err(|_| Errno::EINVAL)?;
+    let may = [HERE, name.as_ptr() as u64, libc::X_OK as u64, libc::AT_EACCESS as u64, 0, 0];
+    plain(libc::SYS_faccessat2, may)?;
+    if !data.is_file() || data.mode() & 0o111 == 0 {
+        return Err(Errno::EACCES);
+    }
+    let Ok(file) = File::open(&host) else { return Ok(Vec::new()) };
+    let mut head = vec![0; HEAD];
+    let mut len = 0;
+    while len < HEAD {
+        match file.read_at(&mut head[len..], len as u64).map_err(|e| io(&e))? {
+            0 => break,
+            more => len += more,
+        }
+    }
+    head.truncate(len);
+    Ok(head)
+}
+
+/// Pointers to C strings, with a null pointer at the end.
+struct List {
+    pointers: Vec<u64>,
+    _strings: Vec<CString>,
+}
+
+impl List {
+    fn new<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Result<Self, Errno> {
+        let strings: Result<Vec<_>, _> = texts.map(CString::new).collect();
+        let strings = strings.map_err(|_| Errno::EINVAL)?;
+        let pointers = strings.iter().map(|s| s.as_ptr() as u64).chain([0]).collect();
+        Ok(Self { pointers, _strings: strings })
+    }
+
+    fn address(&self) -> u64 {
+        self.pointers.as_ptr() as u64
+    }
+}
+
+fn bytes(texts: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
+    texts.iter().map(Vec::as_slice)
+}
+
+/// Runs a program of the host's, or what else its kernel knows.
+fn native(path: &[u8], args: &[Vec<u8>], env: &[Vec<u8>]) -> Result<u64, Errno> {
+    let name = CString::new(path).map_err(|_| Errno::EINVAL)?;
+    let (args, env) = (List::new(bytes(args))?, List::new(bytes(env))?);
+    let call = [name.as_ptr() as u64, args.address(), env.address(), 0, 0, 0];
+    plain(libc::SYS_execve, call)
+}
+
+/// Runs a guest's program: Polyvisor once more.
+fn reenter<G: Isa>(
+    t: &mut Thread<G>,
+    path: &[u8],
+    args: &[Vec<u8>],
+    env: &[Vec<u8>],
+) -> Result<u64, Errno> {
+    // A chroot may have taken our own file out of reach. Where even the descriptor could not be
+    // had, the kernel may know what to do (binfmt_misc).
+    let Some(own) = t.process.image.own_fd else {
+        return native(path, args, env);
+    };
+    let mut line: Vec<OsString> = vec!["polyvisor".into(), "user".into()];
+    line.extend(t.process.options().command_line());
+    line.extend(["--own-fd".into(), own.to_string().into()]);
+    line.extend(["--argv0".into(), OsString::from_vec(args[0].clone())]);
+    line.extend(["--".into(), OsString::from_vec(path.to_vec())]);
+    let line = line.iter().map(|word| word.as_bytes()).chain(bytes(&args[1..]));
+    let (line, env) = (List::new(line)?, List::new(bytes(env))?);
+    set_close_on_exec(own, false);
+    let flags = libc::AT_EMPTY_PATH as u64;
+    let call = [own as u64, c"".as_ptr() as u64, line.address(), env.address(), flags, 0];
+    let result = plain(libc::SYS_execveat, call);
+    set_close_on_exec(own, true);
+    result
+}
+
+fn set_close_on_exec(fd: i32, on: bool) {
+    let flags = if on { libc::FD_CLOEXEC as u64 } else { 0 };
+    // The descriptor is ours and open.
+    let _ = plain(libc::SYS_fcntl, [fd as u64, libc::F_SETFD as u64, flags, 0, 0, 0]);
+}
+
+/// Opens our own executable, out of the way of the guest's descriptors; `inherited` is the
+/// descriptor that the program before had.
+pub(crate) fn own_executable(inherited: Option<i32>) -> Option<i32> {
+    /// The first number that is tried; fewer descriptors are allowed only where a shell was told.
+    const HIGH: u64 = 1000;
+    let path = File::open("/proc/self/exe").ok();
+    let fd = match (&path, inherited) {
+        (_, Some(fd)) => {
+            set_close_on_exec(fd, true);
+            return Some(fd);
+        }
+        (Some(file), None) => file.as_raw_fd() as u64,
+        (None, None) => return None,
+    };
+    let limit = crate::host::limits::soft(libc::RLIMIT_NOFILE).unwrap_or(HIGH + 1);
+    let lowest = HIGH.min(limit.saturating_sub(8));
+    let dup = [fd, libc::F_DUPFD_CLOEXEC as u64, lowest, 0, 0, 0];
+    plain(libc::SYS_fcntl, dup).ok().and_then(|fd| i32::try_from(fd).ok())
+}
