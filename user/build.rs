@@ -88,7 +88,8 @@ fn parse(text: &str) -> Vec<Row> {
             fail("more than six arguments");
         }
         for (column, isa) in ISAS.iter().enumerate() {
-            let taken = |row: &&Row| numbers[column].is_some() && row.numbers[column] == numbers[column];
+            let taken =
+                |row: &&Row| numbers[column].is_some() && row.numbers[column] == numbers[column];
             if let Some(other) = rows.iter().find(taken) {
                 fail(&format!("{isa} has this number for {}", other.name));
             }

@@ -13,9 +13,9 @@ use crate::clock::HostClock;
 use crate::isa::abi::{self, Abi};
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{self, LoadError, Program, elf, path_of};
+use crate::process::Image;
 use crate::space::Space;
 use crate::syscalls::exec::own_executable;
-use crate::process::Image;
 use crate::{Isa, Mem, Options, Process, Thread, thread};
 
 /// Bytes of host code kept at most.
@@ -215,8 +215,6 @@ fn set_name(exe: &[u8]) {
     let mut name = exe.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
     name.push(0);
     // The kernel takes the first 15 bytes; without a name the process runs as well.
-    let _ = crate::host::call::plain(
-        libc::SYS_prctl,
-        [PR_SET_NAME, name.as_ptr() as u64, 0, 0, 0, 0],
-    );
+    let _ =
+        crate::host::call::plain(libc::SYS_prctl, [PR_SET_NAME, name.as_ptr() as u64, 0, 0, 0, 0]);
 }

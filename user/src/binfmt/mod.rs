@@ -31,7 +31,9 @@ pub enum Error {
     #[error("cannot write {0}: {1}")]
     Io(String, io::Error),
     /// The kernel's limit.
-    #[error("the path of this Polyvisor, {0}, is too long for the kernel: move it to a shorter one")]
+    #[error(
+        "the path of this Polyvisor, {0}, is too long for the kernel: move it to a shorter one"
+    )]
     TooLong(String),
 }
 

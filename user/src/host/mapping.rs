@@ -6,7 +6,13 @@ use super::call::plain;
 use crate::Errno;
 
 /// mmap(2).
-pub(crate) fn map(range: Range<u64>, prot: i32, flags: i32, fd: i32, offset: u64) -> Result<u64, Errno> {
+pub(crate) fn map(
+    range: Range<u64>,
+    prot: i32,
+    flags: i32,
+    fd: i32,
+    offset: u64,
+) -> Result<u64, Errno> {
     let len = range.end - range.start;
     let args = [range.start, len, prot as u64, flags as u64, i64::from(fd) as u64, offset];
     plain(libc::SYS_mmap, args)
@@ -14,10 +20,8 @@ pub(crate) fn map(range: Range<u64>, prot: i32, flags: i32, fd: i32, offset: u64
 
 /// Reserves addresses where nothing is mapped: EEXIST if something is.
 pub(crate) fn claim(range: Range<u64>) -> Result<(), Errno> {
-    let flags = libc::MAP_PRIVATE
-        | libc::MAP_ANONYMOUS
-        | libc::MAP_NORESERVE
-        | libc::MAP_FIXED_NOREPLACE;
+    let flags =
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
     let (start, whole) = (range.start, range.clone());
     let got = map(range, libc::PROT_NONE, flags, -1, 0)?;
     if got == start {

@@ -6,8 +6,8 @@ mod riscv64;
 
 use tcg::guest::Guest;
 
-use crate::Options;
 use crate::signal::Frames;
+use crate::{Errno, Options};
 
 /// The registers that system calls and signals use.
 pub trait Isa: Guest + Frames {
@@ -21,6 +21,14 @@ pub trait Isa: Guest + Frames {
     /// What riscv_hwprobe says of a key; `None` for keys that are not known.
     fn hwprobe(_options: &Options, _key: u64) -> Option<u64> {
         None
+    }
+    /// arch_prctl(2) of x86-64: sets something, or gives what is to be stored at `address`.
+    fn arch_prctl(
+        _state: &mut Self::State,
+        _code: i32,
+        _address: u64,
+    ) -> Result<Option<u64>, Errno> {
+        Err(Errno::ENOSYS)
     }
 
     /// The program counter.

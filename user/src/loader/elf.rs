@@ -69,7 +69,8 @@ impl Elf {
     /// Reads the headers of a program or of its interpreter.
     pub(crate) fn read(file: &File) -> Result<Self, LoadError> {
         let mut head = [0; HEADER];
-        file.read_exact_at(&mut head, 0).map_err(|_| LoadError::Damaged("it ends in its header"))?;
+        file.read_exact_at(&mut head, 0)
+            .map_err(|_| LoadError::Damaged("it ends in its header"))?;
         let Some(machine) = machine(&head) else {
             return Err(LoadError::Damaged("it is no 64-bit little-endian ELF file"));
         };

@@ -97,9 +97,8 @@ fn map_segment(
         space.map(request)?;
         if s.mem_size > s.file_size && s.prot & libc::PROT_WRITE != 0 {
             let zeros = vec![0; (mapped_end - file_end) as usize];
-            mem.write_bytes(file_end, &zeros).map_err(|_| {
-                LoadError::Damaged("it is shorter than one of its segments")
-            })?;
+            mem.write_bytes(file_end, &zeros)
+                .map_err(|_| LoadError::Damaged("it is shorter than one of its segments"))?;
         }
     }
     if end > mapped_end {

@@ -40,12 +40,7 @@ fn parse(line: &str) -> Option<Line<'_>> {
     let device = rest.find(' ')?;
     let inode = rest[device + 1..].find(' ').map_or(rest.len(), |at| device + 1 + at);
     let name = rest.get(inode..).unwrap_or_default().trim_start();
-    Some(Line {
-        range: hex(start)?..hex(end)?,
-        offset: hex(offset)?,
-        place: &rest[..inode],
-        name,
-    })
+    Some(Line { range: hex(start)?..hex(end)?, offset: hex(offset)?, place: &rest[..inode], name })
 }
 
 /// Column of the name.
@@ -135,7 +130,10 @@ mod tests {
     fn lines_are_taken_apart_and_put_together() {
         let host = "400000-402000 r-xp 00001000 fe:00 77                 /bin/a b";
         let line = parse(host).expect("a line");
-        assert_eq!((line.range.clone(), line.place, line.name), (0x400000..0x402000, "fe:00 77", "/bin/a b"));
+        assert_eq!(
+            (line.range.clone(), line.place, line.name),
+            (0x400000..0x402000, "fe:00 77", "/bin/a b")
+        );
         let kind = Kind { prot: READ | EXEC, grows: false, shared: false };
         let mut text = String::new();
         write_line(&mut text, &(0x401000..0x402000), kind, &line, line.name);

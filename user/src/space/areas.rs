@@ -49,7 +49,10 @@ impl Areas {
     }
 
     /// The areas that overlap `range`, cut to it, in order.
-    pub(super) fn within(&self, range: Range<u64>) -> impl Iterator<Item = (Range<u64>, Kind)> + '_ {
+    pub(super) fn within(
+        &self,
+        range: Range<u64>,
+    ) -> impl Iterator<Item = (Range<u64>, Kind)> + '_ {
         let first = self.at(range.start).map_or(range.start, |(area, _)| area.start);
         let (low, high) = (range.start, range.end);
         self.by_start

@@ -56,7 +56,6 @@ impl UserMemory for Space {
 }
 
 impl Space {
-
     /// Whether some writable page is read-only for the sake of code.
     pub fn has_code_pages(&self) -> bool {
         self.coded.load(Relaxed) != 0
@@ -69,7 +68,8 @@ impl Space {
         if range.is_empty() {
             return;
         }
-        let pages: Vec<u64> = map.coded.range(range.start & !(PAGE - 1)..range.end).copied().collect();
+        let pages: Vec<u64> =
+            map.coded.range(range.start & !(PAGE - 1)..range.end).copied().collect();
         for page in pages {
             let Some((_, kind)) = map.areas.at(page) else { continue };
             if mapping::protect(page..page + PAGE, host_prot(kind.prot)).is_ok() {

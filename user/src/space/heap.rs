@@ -48,4 +48,3 @@ impl Map {
         new == old || self.unmap(new..old).is_ok()
     }
 }
-

@@ -43,7 +43,9 @@ impl Map {
         let (may_move, fixed) = (m.flags & libc::MREMAP_MAYMOVE, m.flags & libc::MREMAP_FIXED);
         let keep = m.flags & libc::MREMAP_DONTUNMAP;
         let moves = fixed | keep != 0;
-        if m.flags & !KNOWN != 0 || (moves && may_move == 0) || (keep != 0 && m.old_len != m.new_len)
+        if m.flags & !KNOWN != 0
+            || (moves && may_move == 0)
+            || (keep != 0 && m.old_len != m.new_len)
         {
             return Err(Errno::EINVAL);
         }

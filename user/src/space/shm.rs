@@ -30,9 +30,7 @@ impl Space {
         }
         let kind = Kind { prot, grows: false, shared: true };
         let how = (flags & libc::SHM_RDONLY) | libc::SHM_REMAP;
-        let take = |at: u64| {
-            call::plain(libc::SYS_shmat, [id, at, how as u64, 0, 0, 0]).map(drop)
-        };
+        let take = |at: u64| call::plain(libc::SYS_shmat, [id, at, how as u64, 0, 0, 0]).map(drop);
         let at = if addr == 0 {
             map.place(0, len, false, |range| {
                 mapping::claim(range.clone())?;

@@ -208,7 +208,10 @@ mod tests {
         assert_eq!(flags(0, OPEN, "O_RDONLY"), "O_RDONLY");
         assert_eq!(flags(0x22, MAP, "0"), "MAP_PRIVATE|MAP_ANONYMOUS");
         assert_eq!(flags(0x8000_0001, PROT, ""), "PROT_READ|0x80000000");
-        assert_eq!((signal(11), signal(34), signal(0)), ("SIGSEGV".into(), "SIGRT_2".into(), "0".into()));
+        assert_eq!(
+            (signal(11), signal(34), signal(0)),
+            ("SIGSEGV".into(), "SIGRT_2".into(), "0".into())
+        );
         assert_eq!(quoted(b"a\n\"", 9), r#""a\n\""..."#);
     }
 }

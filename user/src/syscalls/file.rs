@@ -1,7 +1,7 @@
 //! Descriptors. The guest's are the host's; the one that is ours is hidden.
 
-use super::open::{flags_to_guest, flags_to_host, pipe_flags};
 use super::int;
+use super::open::{flags_to_guest, flags_to_host, pipe_flags};
 use crate::host::call::{interruptible, plain};
 use crate::{Errno, Isa, Thread};
 
@@ -18,7 +18,8 @@ pub(crate) fn close<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno
 
 pub(crate) fn close_range<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     let (first, last) = (u64::from(a[0] as u32), u64::from(a[1] as u32));
-    let own = t.process.image.own_fd.map(|own| own as u64).filter(|own| (first..=last).contains(own));
+    let own =
+        t.process.image.own_fd.map(|own| own as u64).filter(|own| (first..=last).contains(own));
     let Some(own) = own else {
         return plain(libc::SYS_close_range, a);
     };

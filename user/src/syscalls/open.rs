@@ -70,7 +70,13 @@ pub(crate) fn lookup<G: Isa>(t: &Thread<G>, path: &[u8]) -> Option<Vec<u8>> {
     proc::exe(t, path).or_else(|| t.process.options().sysroot.find(path))
 }
 
-fn open_at<G: Isa>(t: &mut Thread<G>, at: u64, va: u64, flags: u64, mode: u64) -> Result<u64, Errno> {
+fn open_at<G: Isa>(
+    t: &mut Thread<G>,
+    at: u64,
+    va: u64,
+    flags: u64,
+    mode: u64,
+) -> Result<u64, Errno> {
     let flags = flags_to_host::<G>(flags);
     let name = path(t, va)?;
     if let Some(opened) = proc::open(t, &name, flags) {
@@ -116,10 +122,7 @@ pub(crate) fn openat2<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Err
     interruptible(libc::SYS_openat2, [a[0], a[1], how.as_ptr() as u64, HOW, 0, 0])
 }
 
-pub(crate) fn open_by_handle_at<G: Isa>(
-    _: &mut Thread<G>,
-    a: [u64; 6],
-) -> Result<u64, Errno> {
+pub(crate) fn open_by_handle_at<G: Isa>(_: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     plain(libc::SYS_open_by_handle_at, [a[0], a[1], flags_to_host::<G>(a[2]), 0, 0, 0])
 }
 

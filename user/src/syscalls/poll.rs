@@ -24,7 +24,7 @@ pub(crate) fn epoll_ctl<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, E
 
 /// Waits with `wait`, which gets the address of a list of the host's and its length; gives the
 /// events to the guest at `to`.
-pub(crate) fn wait_events<G: Isa>(
+fn wait_events<G: Isa>(
     t: &mut Thread<G>,
     to: u64,
     most: u64,
@@ -50,5 +50,17 @@ pub(crate) fn wait_events<G: Isa>(
 pub(crate) fn epoll_wait<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     wait_events(t, a[1], a[2], |_, list, most| {
         interruptible(libc::SYS_epoll_wait, [a[0], list, most, a[3], 0, 0])
+    })
+}
+
+pub(crate) fn epoll_pwait<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    wait_events(t, a[1], a[2], |_, list, most| {
+        interruptible(libc::SYS_epoll_pwait, [a[0], list, most, a[3], a[4], a[5]])
+    })
+}
+
+pub(crate) fn epoll_pwait2<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    wait_events(t, a[1], a[2], |_, list, most| {
+        interruptible(libc::SYS_epoll_pwait2, [a[0], list, most, a[3], a[4], a[5]])
     })
 }

@@ -69,23 +69,38 @@ pub(crate) fn personality<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64,
 /// Operations of prctl(2) that mean the same for the guest as for us. The others speak of the
 /// processor, of Polyvisor's own memory, or of filters that would judge Polyvisor's calls.
 const ALLOWED: &[i32] = &[
-    1, 2, // PDEATHSIG
-    3, 4, // DUMPABLE
-    7, 8, // KEEPCAPS
-    13, 14, // TIMING
-    15, 16, // NAME
-    23, 24, // CAPBSET
-    27, 28, // SECUREBITS
-    29, 30, // TIMERSLACK
-    31, 32, // TASK_PERF_EVENTS
-    33, 34, // MCE_KILL
-    36, 37, // CHILD_SUBREAPER
-    38, 39, // NO_NEW_PRIVS
-    41, 42, // THP_DISABLE
+    1,
+    2, // PDEATHSIG
+    3,
+    4, // DUMPABLE
+    7,
+    8, // KEEPCAPS
+    13,
+    14, // TIMING
+    15,
+    16, // NAME
+    23,
+    24, // CAPBSET
+    27,
+    28, // SECUREBITS
+    29,
+    30, // TIMERSLACK
+    31,
+    32, // TASK_PERF_EVENTS
+    33,
+    34, // MCE_KILL
+    36,
+    37, // CHILD_SUBREAPER
+    38,
+    39, // NO_NEW_PRIVS
+    41,
+    42, // THP_DISABLE
     47, // CAP_AMBIENT
-    57, 58, // IO_FLUSHER
+    57,
+    58, // IO_FLUSHER
     62, // SCHED_CORE
-    67, 68, // MEMORY_MERGE
+    67,
+    68,          // MEMORY_MERGE
     0x5961_6d61, // PTRACER
     0x5356_4d41, // VMA
 ];
@@ -96,6 +111,13 @@ pub(crate) fn prctl<G: Isa>(_: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno
         PR_GET_SECCOMP => Ok(0),
         allowed if ALLOWED.contains(&allowed) => plain(libc::SYS_prctl, a),
         _ => Err(Errno::EINVAL),
+    }
+}
+
+pub(crate) fn arch_prctl<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    match G::arch_prctl(t.state(), int(a[0]), a[1])? {
+        Some(value) => t.mem().write(a[1], &value).map(|()| 0),
+        None => Ok(0),
     }
 }
 
@@ -128,7 +150,7 @@ pub(crate) fn riscv_hwprobe<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u6
     let mut all_agree = true;
     for at in (0..a[1]).map(|i| a[0].wrapping_add(16 * i)) {
         let [key, wanted]: [u64; 2] = t.mem().read(at)?;
-        let value = G::hwprobe(&t.process.options, key);
+        let value = G::hwprobe(t.process.options(), key);
         if a[4] == 0 {
             let answer = value.map_or([UNKNOWN_KEY, 0], |value| [key, value]);
             t.mem().write(at, &answer)?;

@@ -62,9 +62,8 @@ pub(crate) fn newfstatat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, 
 }
 
 pub(crate) fn statx<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    let ask = |_: &mut Thread<G>, path: u64| {
-        plain(libc::SYS_statx, [a[0], path, a[2], a[3], a[4], 0])
-    };
+    let ask =
+        |_: &mut Thread<G>, path: u64| plain(libc::SYS_statx, [a[0], path, a[2], a[3], a[4], 0]);
     if follows(a[2]) { with_path(t, a[1], ask) } else { in_sysroot(t, a[1], ask) }
 }
 
