@@ -11,7 +11,10 @@ use std::sync::Arc;
 pub use arch::io::{GuestIo, PowerRequest, VcpuClock};
 use arch::state::Arch;
 
+pub mod choice;
 mod error;
+#[cfg(target_os = "linux")]
+pub mod kvm;
 mod powers;
 pub mod tcg;
 
@@ -186,6 +189,8 @@ pub enum Exit {
     Kicked,
     /// The guest came to one of [`GuestDebug`]'s stops.
     Debug(DebugStop),
+    /// The vCPU shut itself down, as x86 processors do on a triple fault; says where.
+    Shutdown(String),
     /// The vCPU cannot go on: the guest has no code to run and no way to get any (a trap handler
     /// that faults on its own first instruction, say).
     Crash(String),
@@ -207,12 +212,13 @@ pub struct Offer {
     /// Its name on the command line.
     pub name: &'static str,
     /// What it is, in a few words.
-    pub about: &'static str,
+    pub about: String,
     /// Why it cannot be used here, if it cannot.
     pub missing: Option<String>,
 }
 
 /// Every accelerator of this build, the best first.
 pub fn offers() -> Vec<Offer> {
-    vec![Offer { name: "tcg", about: "software CPU, on any host", missing: None }]
+    let about = String::from("software CPU, on any host");
+    vec![choice::native_offer(), Offer { name: "tcg", about, missing: None }]
 }

@@ -75,6 +75,8 @@ pub enum AccelKind {
     /// The best that is usable.
     #[default]
     Auto,
+    /// Linux KVM.
+    Kvm,
     /// The software CPU.
     Tcg,
 }

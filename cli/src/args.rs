@@ -95,7 +95,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "BACKEND", default_value = "stdio")]
     pub(crate) console: Console,
 
-    /// What runs the guest's code.
+    /// What runs the guest's code; `list` says what there is, and ends.
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     pub(crate) accel: AccelArg,
 
@@ -218,8 +218,12 @@ impl ArchArg {
 pub(crate) enum AccelArg {
     /// The best that is usable.
     Auto,
+    /// The host's own processor, through Linux KVM.
+    Kvm,
     /// The software CPU.
     Tcg,
+    /// Print the accelerators, and why not where one cannot be used.
+    List,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

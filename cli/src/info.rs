@@ -21,6 +21,13 @@ pub(crate) fn print(args: &args::Info) -> Status {
     status::print(text.as_bytes())
 }
 
+/// Prints the accelerators alone.
+pub(crate) fn print_accelerators() -> Status {
+    let mut text = String::new();
+    vmm::accelerators().iter().for_each(|entry| line(&mut text, entry));
+    status::print(text.as_bytes())
+}
+
 fn tables(info: &Info) -> String {
     let mut text = format!("polyvisor {}\n", info.version);
     for (title, list) in [

@@ -13,6 +13,9 @@ use crate::status::{Status, fail};
 
 /// Boots the machine and stays with it.
 pub(crate) fn run(mut args: Run) -> Status {
+    if args.accel == AccelArg::List {
+        return crate::info::print_accelerators();
+    }
     if args.kernel.is_none() && args.firmware.is_none() {
         match Guest::find(args.arch.into()) {
             Ok(guest) => boot(&mut args, guest),
@@ -69,7 +72,8 @@ fn spec(args: Run) -> MachineSpec {
         isa: args.arch.into(),
         accel: AccelSpec {
             kind: match args.accel {
-                AccelArg::Auto => AccelKind::Auto,
+                AccelArg::Auto | AccelArg::List => AccelKind::Auto,
+                AccelArg::Kvm => AccelKind::Kvm,
                 AccelArg::Tcg => AccelKind::Tcg,
             },
             tcg: match args.tcg {

@@ -86,7 +86,8 @@ impl Error {
     /// Whether what the user gave is at fault, rather than the host or Polyvisor.
     pub fn is_input(&self) -> bool {
         match self {
-            Error::Accel(_) | Error::Host { .. } | Error::Panic(_) => false,
+            Error::Accel(error) => error.is_input(),
+            Error::Host { .. } | Error::Panic(_) => false,
             Error::Memory(error) => matches!(error, MemoryError::Host { .. }),
             _ => true,
         }

@@ -25,25 +25,30 @@ pub struct Availability {
     /// What users type.
     pub name: &'static str,
     /// What it is.
-    pub about: &'static str,
+    pub about: String,
     /// Why it cannot be used here, if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
 }
 
 fn there(name: &'static str, about: &'static str) -> Availability {
-    Availability { name, about, missing: None }
+    Availability { name, about: about.into(), missing: None }
+}
+
+/// Ways to run guest code, the best first.
+pub fn accelerators() -> Vec<Availability> {
+    accel::offers()
+        .into_iter()
+        .map(|offer| Availability { name: offer.name, about: offer.about, missing: offer.missing })
+        .collect()
 }
 
 /// Looks at this build and this host.
 pub fn info() -> Info {
-    let accelerators = accel::offers()
-        .into_iter()
-        .map(|offer| Availability { name: offer.name, about: offer.about, missing: offer.missing })
-        .collect();
-    let not_yet = |name, about| Availability {
+    let accelerators = accelerators();
+    let not_yet = |name, about: &str| Availability {
         name,
-        about,
+        about: about.into(),
         missing: Some("this build has no CPU and board for it".into()),
     };
     Info {

@@ -17,5 +17,5 @@ mod worker;
 
 pub use api::MachineSpec;
 pub use error::Error;
-pub use info::{Availability, Info, info};
+pub use info::{Availability, Info, accelerators, info};
 pub use machine::{Machine, Outcome};

@@ -1,3 +1,5 @@
+use super::feature;
+use super::model::{Base, MODELS, Model};
 use super::state::*;
 use crate::CpuState;
 
@@ -48,4 +50,44 @@ fn a_reset_starts_below_4_gib() {
     assert_eq!(cpu.segment_base(seg::CS) + cpu.rip, 0xffff_fff0);
     assert_eq!((cpu.rflags(), cpu.mp_state), (RFLAGS_FIXED, mp::RUNNING));
     assert_eq!(Cpu::reset(false).mp_state, mp::UNINITIALIZED);
+}
+
+#[test]
+fn models_are_read_as_users_write_them() {
+    let model: Model = "host,-avx2,+cx16,+avx2".parse().unwrap();
+    assert_eq!((model.base, model.toggle("avx2")), (Base::Host, Some(true)), "the last counts");
+    assert_eq!((model.toggle("cx16"), model.toggle("sse2")), (Some(true), None));
+    let level: Model = "x86-64-v3,tsc-khz=1000000".parse().unwrap();
+    assert_eq!((level.base, level.tsc_khz), (Base::Level(3), Some(1_000_000)));
+    for (wrong, says) in [
+        ("pentium", "x86-64-v2"),
+        ("host,+warp", "warp"),
+        ("host,avx2", "+feature"),
+        ("host,tsc-khz=fast", "tsc-khz"),
+        ("", "models are"),
+    ] {
+        let error = wrong.parse::<Model>().unwrap_err().to_string();
+        assert!(error.contains(says), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn levels_ask_for_features_that_there_are() {
+    for model in MODELS {
+        for name in model.parse::<Model>().unwrap().base.required() {
+            assert!(feature::find(name).is_some(), "{name}");
+        }
+    }
+    assert!(Base::Level(4).required().contains(&"avx512f"));
+    assert!(!Base::Level(3).required().contains(&"avx512f"));
+    assert!(Base::Level(1).welcomes("kvmclock") && !Base::Level(1).welcomes("avx2"));
+}
+
+#[test]
+fn features_have_names_of_their_own() {
+    let mut names: Vec<&str> = feature::all().map(|feature| feature.name).collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all);
 }

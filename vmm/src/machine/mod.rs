@@ -22,7 +22,7 @@ mod virtio;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use accel::tcg::{Guest, Tcg};
+use accel::choice::{Choice, Target, Wish, choose};
 use accel::{Accelerator, TcgMode};
 use api::{AccelKind, AccelSpec, Isa, MachineSpec, TcgKind};
 use arch::Arch;
@@ -113,16 +113,18 @@ impl Machine {
     }
 }
 
-/// The accelerator that the specification wants, which so far is the software CPU.
-fn accelerator<A: Guest>(spec: AccelSpec) -> Result<Box<dyn Accelerator<A>>, Error> {
+/// The accelerator that the specification wants.
+fn accelerator<A: Target>(spec: AccelSpec) -> Result<Box<dyn Accelerator<A>>, Error> {
     let mode = match spec.tcg {
         TcgKind::Jit => TcgMode::Jit,
         TcgKind::Interp => TcgMode::Interpreter,
     };
-    let why = match spec.kind {
-        AccelKind::Auto => "no other accelerator of this build runs the guest",
-        AccelKind::Tcg => "as asked",
+    let wish = match spec.kind {
+        AccelKind::Auto => Wish::Auto,
+        AccelKind::Kvm => Wish::Kvm,
+        AccelKind::Tcg => Wish::Tcg,
     };
-    tracing::info!("accelerator: tcg ({mode:?}), {why}");
-    Ok(Box::new(Tcg { mode }))
+    let Choice { accelerator, why } = choose::<A>(wish, mode)?;
+    tracing::info!("accelerator: {}; {why}", accelerator.name());
+    Ok(accelerator)
 }

@@ -45,7 +45,7 @@ fn run<A: Arch>(vcpu: &mut dyn Vcpu<A>, control: &Control) -> Result<(), Error> 
         match vcpu.run()? {
             // No debugger is attached yet, so nothing but a kick ends a run.
             Exit::Kicked | Exit::Debug(_) => {}
-            Exit::Crash(report) => control.post(Event::Crashed(report)),
+            Exit::Crash(report) | Exit::Shutdown(report) => control.post(Event::Crashed(report)),
         }
     }
     Ok(())

@@ -1,0 +1,137 @@
+//! Memory slots: which host memory is behind which guest-physical addresses.
+#![expect(unsafe_code, reason = "tells the kernel to use host memory as the guest's, and reads it")]
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kvm_bindings::{KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, kvm_userspace_memory_region};
+use kvm_ioctls::VmFd;
+
+use super::KvmError;
+use crate::{Error, HostMemory, Slot};
+
+/// Bytes of a page, of guest and host.
+pub(super) const PAGE: u64 = 4096;
+/// From here on, huge pages are worth asking for.
+const HUGE: usize = 2 << 20;
+
+/// A slot as KVM has it.
+#[derive(Clone)]
+pub(super) struct Mapped {
+    /// KVM's number for it.
+    pub(super) number: u32,
+    pub(super) slot: Slot,
+}
+
+impl Mapped {
+    fn end(&self) -> u64 {
+        self.slot.gpa + self.slot.memory.len() as u64
+    }
+}
+
+/// All slots of a VM.
+#[derive(Default)]
+pub(super) struct Memory {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    slots: Vec<Mapped>,
+    logging: bool,
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a slot.
+    pub(super) fn map(&self, vm: &VmFd, slot: Slot) -> Result<(), Error> {
+        let len = slot.memory.len() as u64;
+        let whole = (slot.gpa | len | slot.memory.as_ptr() as u64).is_multiple_of(PAGE) && len > 0;
+        let Some(end) = slot.gpa.checked_add(len).filter(|_| whole) else {
+            return Err(Error::Pages { gpa: slot.gpa, len });
+        };
+        let mut state = self.state();
+        if state.slots.iter().any(|other| slot.gpa < other.end() && other.slot.gpa < end) {
+            return Err(Error::Overlap { gpa: slot.gpa, len });
+        }
+        let numbers = 0..=state.slots.len() as u32;
+        let number = numbers
+            .into_iter()
+            .find(|n| state.slots.iter().all(|other| other.number != *n))
+            .unwrap_or_default();
+        let mapped = Mapped { number, slot };
+        set(vm, &mapped, len, state.logging)?;
+        advise_huge(&mapped.slot.memory);
+        state.slots.push(mapped);
+        Ok(())
+    }
+
+    /// Takes the slot at `gpa` away.
+    pub(super) fn unmap(&self, vm: &VmFd, gpa: u64) -> Result<(), Error> {
+        let mut state = self.state();
+        let at = state.slots.iter().position(|mapped| mapped.slot.gpa == gpa);
+        let at = at.ok_or(Error::NoMemory(gpa))?;
+        set(vm, &state.slots[at], 0, false)?;
+        state.slots.swap_remove(at);
+        Ok(())
+    }
+
+    /// The slots at this moment.
+    pub(super) fn slots(&self) -> Vec<Mapped> {
+        self.state().slots.clone()
+    }
+
+    /// Whether stores are logged from now on. Read-only slots have none.
+    pub(super) fn log(&self, vm: &VmFd, logging: bool) -> Result<(), Error> {
+        let mut state = self.state();
+        state.logging = logging;
+        for mapped in &state.slots {
+            set(vm, mapped, mapped.slot.memory.len() as u64, logging)?;
+        }
+        Ok(())
+    }
+
+    /// Copies from guest memory; how many bytes there are.
+    pub(super) fn read(&self, gpa: u64, into: &mut [u8]) -> usize {
+        let state = self.state();
+        let holds = |m: &&Mapped| (m.slot.gpa..m.end()).contains(&gpa);
+        let Some(mapped) = state.slots.iter().find(holds) else {
+            return 0;
+        };
+        let len = into.len().min((mapped.end() - gpa) as usize);
+        for (at, byte) in into[..len].iter_mut().enumerate() {
+            let offset = (gpa - mapped.slot.gpa) as usize + at;
+            // SAFETY: inside the slot's mapping, which `HostMemory` keeps; the guest may write it
+            // meanwhile, so the access is volatile and its value not relied on.
+            *byte = unsafe { mapped.slot.memory.as_ptr().add(offset).read_volatile() };
+        }
+        len
+    }
+}
+
+/// Adds, changes or (with no length) deletes a slot.
+fn set(vm: &VmFd, mapped: &Mapped, len: u64, logging: bool) -> Result<(), KvmError> {
+    let flag = |wanted: bool, flag: u32| if wanted { flag } else { 0 };
+    let readonly = mapped.slot.readonly;
+    let region = kvm_userspace_memory_region {
+        slot: mapped.number,
+        flags: flag(readonly, KVM_MEM_READONLY)
+            | flag(logging && !readonly, KVM_MEM_LOG_DIRTY_PAGES),
+        guest_phys_addr: mapped.slot.gpa,
+        memory_size: len,
+        userspace_addr: mapped.slot.memory.as_ptr() as u64,
+    };
+    // SAFETY: the region is mapped, as `HostMemory` promises, and kept as long as the slot is in
+    // `State::slots`, which lives as long as the VM.
+    unsafe { vm.set_user_memory_region(region) }.map_err(KvmError::refused("a memory slot"))
+}
+
+/// A hint, so what the host says to it does not matter.
+fn advise_huge(memory: &Arc<dyn HostMemory>) {
+    if memory.len() >= HUGE {
+        // SAFETY: the range is mapped, as `HostMemory` promises, and the advice changes no byte.
+        unsafe { libc::madvise(memory.as_ptr().cast(), memory.len(), libc::MADV_HUGEPAGE) };
+    }
+}
