@@ -20,10 +20,15 @@ pub trait Target: Guest {
     fn native() -> Result<Native<Self>, Error>;
 }
 
+/// An accelerator, or why there is none.
+pub type Opened<A> = Result<Box<dyn Accelerator<A>>, Error>;
+
 /// The host's own virtualization.
 pub struct Native<A: Target> {
     /// Runs guests by it.
     pub accelerator: Box<dyn Accelerator<A>>,
+    /// The same, with the pages that are written listed by vCPU, in rings of so many entries.
+    pub with_dirty_ring: fn(u32) -> Opened<A>,
     /// Measures whether it is worth using.
     pub probe: fn() -> Result<Verdict, Error>,
 }
@@ -80,6 +85,18 @@ pub fn choose<A: Target>(wish: Wish, tcg: TcgMode) -> Result<Choice<A>, Error> {
             Err(error) => Err(Error::Unusable(format!("{}; and {error}", no_software::<A>()))),
         },
     }
+}
+
+/// Every accelerator that runs guests of architecture `A` here, worth using or not: for tests and
+/// for changing from one to another.
+pub fn at_hand<A: Target>() -> Vec<(&'static str, Box<dyn Accelerator<A>>)> {
+    let mut all: Vec<(&'static str, Box<dyn Accelerator<A>>)> = Vec::new();
+    all.extend(A::native().map(|native| ("kvm", native.accelerator)));
+    if A::TCG_RUNS_MACHINES {
+        all.push(("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter })));
+        all.push(("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit })));
+    }
+    all
 }
 
 fn no_software<A: Target>() -> Error {
@@ -146,7 +163,14 @@ macro_rules! target {
             #[cfg(all(target_os = "linux", target_arch = $arch))]
             fn native() -> Result<Native<Self>, Error> {
                 let kvm = crate::kvm::Kvm::open().map_err(missing)?;
-                Ok(Native { accelerator: Box::new(kvm), probe: crate::kvm::probe::measure::<Self> })
+                Ok(Native {
+                    accelerator: Box::new(kvm),
+                    with_dirty_ring: |entries| {
+                        let kvm = crate::kvm::Kvm::open().map_err(missing)?;
+                        Ok(Box::new(kvm.with_dirty_ring(entries)?))
+                    },
+                    probe: crate::kvm::probe::measure::<Self>,
+                })
             }
 
             #[cfg(not(all(target_os = "linux", target_arch = $arch)))]

@@ -1,6 +1,6 @@
 //! What only some accelerators can do, asked of a VM or vCPU by a method that returns an `Option`.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsRawFd;
 
 use crate::Error;
 
@@ -27,12 +27,12 @@ pub trait IrqChip: Send + Sync {
     ///
     /// # Errors
     /// There is no such input, or the descriptor serves one already.
-    fn attach(&self, input: u32, event: BorrowedFd<'_>) -> Result<(), Error>;
+    fn attach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error>;
     /// Ends an [`IrqChip::attach`].
     ///
     /// # Errors
     /// The descriptor is not attached.
-    fn detach(&self, input: u32, event: BorrowedFd<'_>) -> Result<(), Error>;
+    fn detach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error>;
     /// The controllers' registers, for [`IrqChip::restore`] of the same accelerator.
     ///
     /// # Errors
@@ -51,12 +51,12 @@ pub trait Doorbells: Send + Sync {
     ///
     /// # Errors
     /// The place is taken, or the host has no more of them.
-    fn attach(&self, gpa: u64, value: u32, event: BorrowedFd<'_>) -> Result<(), Error>;
+    fn attach(&self, gpa: u64, value: u32, event: &dyn AsRawFd) -> Result<(), Error>;
     /// Ends a [`Doorbells::attach`].
     ///
     /// # Errors
     /// There is no such doorbell.
-    fn detach(&self, gpa: u64, value: u32, event: BorrowedFd<'_>) -> Result<(), Error>;
+    fn detach(&self, gpa: u64, value: u32, event: &dyn AsRawFd) -> Result<(), Error>;
 }
 
 /// Which pages the guest wrote. Devices' writes are not in it.

@@ -5,6 +5,7 @@
 
 mod board;
 mod programs;
+mod x86_64;
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -6,6 +6,13 @@ use crate::source::{Source, lines_with_word, rust_code};
 /// The files that may hold unsafe code, and why each of them must. Beside these, everything is
 /// safe Rust.
 const UNSAFE: &[(&str, &str)] = &[
+    ("accel/src/kvm/event.rs", "duplicates a descriptor and takes it over by number"),
+    ("accel/src/kvm/kick.rs", "signals, and one byte of the page shared with KVM"),
+    ("accel/src/kvm/memory.rs", "gives host memory to the kernel as the guest's, and reads it"),
+    ("accel/src/kvm/page.rs", "the structure of unions through which KVM tells why it came back"),
+    ("accel/src/kvm/probe/memory.rs", "gives a guest some pages of our own heap"),
+    ("accel/src/kvm/ring.rs", "maps a ring that the kernel fills, and hands entries back"),
+    ("accel/src/kvm/x86_64/structs.rs", "a union of register blocks, and an area's size"),
     ("accel/src/lib.rs", "the contract that accelerators rest on when they map memory"),
     ("accel/src/tcg/mod.rs", "passes the memory's contract on to tcg"),
     ("devices/src/host/tap.rs", "attaching to a tap interface is an ioctl"),

@@ -1,6 +1,6 @@
 //! Doorbells: ioeventfds `[KVM-API 4.59]`.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsRawFd;
 
 use kvm_ioctls::IoEventAddress;
 
@@ -9,7 +9,7 @@ use super::{KvmError, KvmVcpuArch, event};
 use crate::{Doorbells, Error};
 
 impl<A: KvmVcpuArch> Doorbells for Shared<A> {
-    fn attach(&self, gpa: u64, value: u32, event: BorrowedFd<'_>) -> Result<(), Error> {
+    fn attach(&self, gpa: u64, value: u32, event: &dyn AsRawFd) -> Result<(), Error> {
         let event = event::duplicate(event)?;
         self.fd
             .register_ioevent(&event, &IoEventAddress::Mmio(gpa), value)
@@ -17,7 +17,7 @@ impl<A: KvmVcpuArch> Doorbells for Shared<A> {
         Ok(())
     }
 
-    fn detach(&self, gpa: u64, value: u32, event: BorrowedFd<'_>) -> Result<(), Error> {
+    fn detach(&self, gpa: u64, value: u32, event: &dyn AsRawFd) -> Result<(), Error> {
         let event = event::duplicate(event)?;
         self.fd
             .unregister_ioevent(&event, &IoEventAddress::Mmio(gpa), value)

@@ -14,7 +14,7 @@ use super::{Kvm, KvmError, KvmVcpuArch};
 use crate::{DirtyLog, Doorbells, Error, IrqChip, Slot, Vcpu, Vm, VmConfig};
 
 /// What a machine's vCPUs and everybody else share.
-pub struct Shared<A: KvmVcpuArch> {
+pub(super) struct Shared<A: KvmVcpuArch> {
     /// Before `fd`, which outlives the threads that use what follows.
     pub(super) seats: Box<[Seat]>,
     pub(super) fd: VmFd,

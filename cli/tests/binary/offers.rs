@@ -15,7 +15,12 @@ fn info_says_what_there_is_and_why_not() {
         assert!(text.contains(words), "{words}: {text}");
     }
     let json: serde_json::Value = serde_json::from_str(&prints(&["info", "--json"])).unwrap();
-    assert_eq!(json["accelerators"][0]["name"], "tcg");
+    let names = ["kvm", "tcg"].map(serde_json::Value::from);
+    let listed = json["accelerators"].as_array().unwrap();
+    assert_eq!(names, [&listed[0]["name"], &listed[1]["name"]].map(Clone::clone));
+    assert!(listed[1].get("missing").is_none());
+    let list = prints(&["run", "--accel", "list"]);
+    assert!(list.lines().count() == 2 && list.contains("tcg"), "{list}");
     assert!(json["guests"][0].get("missing").is_none());
     assert!(json["guests"][1]["missing"].is_string());
 }

@@ -3,8 +3,9 @@
 //! Some hosts offer a KVM that interprets what guests do in kernel mode, instruction by
 //! instruction: stock kernels take minutes where the software CPU takes seconds, or stop at an
 //! instruction that the interpreter lacks. A tiny guest finds out. It runs a counted loop, three
-//! times shortly and once for longer, then a few instructions that every stock kernel executes
-//! early, and stores a [`mark`] after each part. The thread that runs it goes on to take its
+//! times shortly and four times for longer, then a few instructions that every stock kernel executes
+//! early, and stores a [`mark`] after each part, and twice at the start, which tells what storing
+//! a mark costs. The thread that runs it goes on to take its
 //! machine down, which takes KVM some milliseconds, while the caller has its answer.
 
 mod memory;
@@ -27,19 +28,23 @@ pub(super) const LONG: u32 = 100_000;
 
 /// What the guest stores when it has come so far.
 pub(super) mod mark {
-    /// It runs.
+    /// It runs. Two more marks follow at once.
     pub(in super::super) const START: u8 = 1;
+    /// Before the first short loop.
+    pub(in super::super) const SHORT_START: u8 = 3;
     /// After the last short loop.
-    pub(in super::super) const SHORT_END: u8 = 4;
-    /// After the long loop; what follows are the architecture's own instructions.
-    pub(in super::super) const LONG_END: u8 = 5;
+    pub(in super::super) const SHORT_END: u8 = 6;
+    /// After the last long loop; what follows are the architecture's own instructions.
+    pub(in super::super) const LONG_END: u8 = 10;
 }
 
 /// Instructions in a round of a loop.
 const PER_ROUND: f64 = 2.0;
+/// Slower than this the long loop would take too long; it decides about all others.
+const INTERPRETED_MIPS: f64 = 5.0;
 /// Slower than this, in million instructions a second, nobody's hardware is, nor an emulated
 /// processor that has virtualization; interpreters reach one or two.
-const NATIVE_MIPS: f64 = 25.0;
+const NATIVE_MIPS: f64 = 20.0;
 /// No hardware takes so long for all of it.
 const TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -92,7 +97,7 @@ impl<A: KvmVcpuArch> Notes<A> {
         let now = Instant::now();
         let mark = data.first().copied().unwrap_or(0);
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).push((mark, now));
-        let slow = mark == mark::SHORT_END && mips_of_short(&self.marks()) < NATIVE_MIPS;
+        let slow = mark == mark::SHORT_END && mips_of_short(&self.marks()) < INTERPRETED_MIPS;
         if slow || mark == self.last {
             self.stop();
         }
@@ -221,10 +226,22 @@ impl Drop for Watchdog {
     }
 }
 
-/// Million instructions a second in the fastest short loop: others may have been disturbed.
+/// The shortest time between two marks that follow one another, of those from `first` on and
+/// before `end`: others may have been disturbed.
+fn shortest(marks: &[(u8, Instant)], first: u8, end: u8) -> Option<Duration> {
+    let pairs = marks.windows(2).filter(|pair| (first..end).contains(&pair[0].0));
+    pairs.map(|pair| pair[1].1 - pair[0].1).min()
+}
+
+/// What storing a mark costs.
+fn overhead(marks: &[(u8, Instant)]) -> Duration {
+    shortest(marks, mark::START, mark::SHORT_START).unwrap_or_default()
+}
+
+/// Million instructions a second in the short loops.
 fn mips_of_short(marks: &[(u8, Instant)]) -> f64 {
-    let short = marks.windows(2).filter(|pair| (mark::START..mark::SHORT_END).contains(&pair[0].0));
-    short.map(|pair| mips(SHORT, pair[1].1 - pair[0].1)).fold(0.0, f64::max)
+    let time = shortest(marks, mark::SHORT_START, mark::SHORT_END);
+    time.map_or(0.0, |time| mips(SHORT, time.saturating_sub(overhead(marks))))
 }
 
 fn mips(rounds: u32, time: Duration) -> f64 {
@@ -233,9 +250,8 @@ fn mips(rounds: u32, time: Duration) -> f64 {
 
 fn verdict(marks: &[(u8, Instant)], tried: &[&str], ended: &Result<Exit, Error>) -> Verdict {
     let reached = marks.last().map_or(0, |(mark, _)| *mark);
-    let long = marks.windows(2).find(|pair| pair[1].0 == mark::LONG_END);
-    let speed = match long {
-        Some(pair) => mips(LONG, pair[1].1 - pair[0].1),
+    let speed = match shortest(marks, mark::SHORT_END, mark::LONG_END) {
+        Some(time) => mips(LONG, time.saturating_sub(overhead(marks))),
         None => mips_of_short(marks),
     };
     let figure = if speed < 10.0 { format!("{speed:.1}") } else { format!("{speed:.0}") };
@@ -273,17 +289,16 @@ mod tests {
 
     #[test]
     fn speed_decides() {
-        let native = marks(&[5, 40, 50, 60, 300, 1, 1, 1]);
         let verdict_of = |marks: &[_]| verdict(marks, &["a", "b", "c"], &Ok(Exit::Kicked));
-        let fast = verdict_of(&native);
+        let fast = verdict_of(&marks(&[5, 70, 40, 41, 45, 42, 900, 340, 640, 340, 40, 40, 40]));
         assert!(fast.native && fast.measured.starts_with("667 million"), "{fast:?}");
-        let slow = verdict_of(&marks(&[5, 1500, 1200, 1600]));
+        let slow = verdict_of(&marks(&[5, 300, 40, 1540, 1240, 1640]));
         assert!(!slow.native && slow.measured.starts_with("1.7 million"), "{slow:?}");
     }
 
     #[test]
     fn an_instruction_that_is_not_survived_is_named() {
-        let marks = marks(&[5, 40, 50, 60, 300, 1]);
+        let marks = marks(&[5, 5, 5, 40, 50, 60, 300, 300, 300, 300, 1]);
         let ended = Err(Error::Stuck(String::new()));
         let verdict = verdict(&marks, &["iretq", "xrstor"], &ended);
         assert!(!verdict.native && verdict.measured.contains("xrstor"), "{verdict:?}");
@@ -291,6 +306,8 @@ mod tests {
 
     #[test]
     fn a_disturbed_loop_does_not_count() {
-        assert!(mips_of_short(&marks(&[5, 9000, 40, 9000])) > NATIVE_MIPS);
+        let marks = marks(&[5, 5, 5, 9000, 40, 9000]);
+        assert!(mips_of_short(&marks) > NATIVE_MIPS);
+        assert_eq!(mips_of_short(&marks[..3]), 0.0, "it never came to its loops");
     }
 }

@@ -1,6 +1,6 @@
 //! Interrupt controllers in KVM: all of them with the interval timer, or the local APICs alone.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsRawFd;
 
 use arch::x86_64::X86_64;
 use kvm_bindings::{
@@ -72,7 +72,7 @@ impl IrqChip for Shared<X86_64> {
         Ok(())
     }
 
-    fn attach(&self, input: u32, event: BorrowedFd<'_>) -> Result<(), Error> {
+    fn attach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error> {
         let event = event::duplicate(event)?;
         self.fd
             .register_irqfd(&event, input)
@@ -80,7 +80,7 @@ impl IrqChip for Shared<X86_64> {
         Ok(())
     }
 
-    fn detach(&self, input: u32, event: BorrowedFd<'_>) -> Result<(), Error> {
+    fn detach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error> {
         let event = event::duplicate(event)?;
         self.fd
             .unregister_irqfd(&event, input)

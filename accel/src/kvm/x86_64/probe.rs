@@ -4,7 +4,7 @@ use arch::x86_64::state::{attr, seg};
 use arch::x86_64::{Cpu, X86_64};
 
 use crate::IrqChips;
-use crate::kvm::probe::{Guest, LONG, SHORT};
+use crate::kvm::probe::{Guest, LONG, SHORT, mark};
 
 const PML4: usize = 0x1000;
 const PDPT: usize = 0x2000;
@@ -71,14 +71,14 @@ fn state() -> Cpu {
 
 fn code() -> Vec<u8> {
     let mut code = Vec::new();
-    let mut marks = 1..;
+    let mut marks = mark::START..;
     let mut mark = |code: &mut Vec<u8>| {
         let mark = marks.next().unwrap_or_default();
         // mov al, MARK; out PORT, al
         code.extend([0xb0, mark, 0xe6, PORT]);
     };
-    mark(&mut code);
-    for rounds in [SHORT, SHORT, SHORT, LONG] {
+    (mark::START..=mark::SHORT_START).for_each(|_| mark(&mut code));
+    for rounds in [SHORT, SHORT, SHORT, LONG, LONG, LONG, LONG] {
         // mov ecx, ROUNDS; 1: dec ecx; jnz 1b
         code.push(0xb9);
         code.extend(rounds.to_le_bytes());
