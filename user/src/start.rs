@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tcg::{Mode, UserConfig};
 
 use crate::clock::HostClock;
+use crate::host::signals::{self, Disposition};
 use crate::isa::abi::{self, Abi};
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{self, LoadError, Program, elf, path_of};
@@ -36,6 +37,9 @@ pub struct Start {
     pub arch: Option<String>,
     /// The descriptor of our own executable, if this program was started by another guest.
     pub own_fd: Option<i32>,
+    /// The program that started this one ignores SIGPIPE. It cannot be asked of the host: the
+    /// runtime of Rust has set that to be ignored.
+    pub ignores_sigpipe: bool,
 }
 
 /// Why a program was not started.
@@ -194,6 +198,10 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     let own_fd = own_executable(start.own_fd);
     let exe = exe.unwrap_or(path);
     set_name(&exe);
+    if !start.ignores_sigpipe {
+        // There is no reason for the kernel to refuse.
+        let _ = signals::set_disposition(libc::SIGPIPE, Disposition::Default);
+    }
     let image = Image { options, loaded, exe, own_fd };
     let process = match Process::new(machine, space, image) {
         Ok(process) => process,

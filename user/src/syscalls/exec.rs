@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use super::int;
 use super::open::{self, HERE};
 use crate::host::call::plain;
+use crate::host::signals;
 use crate::isa::abi;
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{elf, path_of};
@@ -173,6 +174,9 @@ fn reenter<G: Isa>(
     let mut line: Vec<OsString> = vec!["polyvisor".into(), "user".into()];
     line.extend(t.process.options().command_line());
     line.extend(["--own-fd".into(), own.to_string().into()]);
+    if signals::is_ignored(libc::SIGPIPE) {
+        line.push("--ignores-sigpipe".into());
+    }
     line.extend(["--argv0".into(), OsString::from_vec(args[0].clone())]);
     line.extend(["--".into(), OsString::from_vec(path.to_vec())]);
     let line = line.iter().map(|word| word.as_bytes()).chain(bytes(&args[1..]));
