@@ -41,8 +41,8 @@ Exit status:
   1    Polyvisor or the host failed
   2    the options, or the files that they name, cannot be used
   100  the guest crashed: no CPU of it could go on, or it says that something is wrong with it
-  else the status that a guest reports through HTIF (tohost) or the board's test finisher; 255 for
-       any that is larger
+  else the status that a guest reports through HTIF (tohost), the board's test finisher or
+       debug-exit port; 255 for any that is larger
 
 Environment:
   POLYVISOR_LOG    what to log to standard error: warn (the default), info, debug, vmm=trace ...
@@ -56,7 +56,7 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value_t = ArchArg::Riscv64)]
     pub(crate) arch: ArchArg,
 
-    /// Linux kernel (Image, also compressed, or ELF), or what the firmware is to start; without
+    /// Linux kernel (Image, also compressed, bzImage or ELF), or what the firmware is to start; without
     /// --kernel and --firmware, the guest that `./x guest` fetched.
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
@@ -69,7 +69,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "TEXT")]
     pub(crate) cmdline: Option<String>,
 
-    /// Firmware that starts the kernel (OpenSBI, U-Boot); `none` starts the kernel as a program
+    /// Firmware that starts the kernel (OpenSBI, U-Boot; riscv64 only); `none` starts the kernel as a program
     /// for the bare machine. Otherwise Polyvisor is the firmware.
     #[arg(long, value_name = "FILE|none")]
     pub(crate) firmware: Option<FirmwareArg>,
@@ -79,7 +79,7 @@ pub(crate) struct Run {
     pub(crate) memory: Size,
 
     /// Number of CPUs.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=254))]
     pub(crate) cpus: u32,
 
     /// Add a disk with a raw image: path=FILE[,readonly][,id=NAME]; repeatable.

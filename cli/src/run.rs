@@ -8,6 +8,7 @@ use vmm::{Machine, Outcome};
 
 use crate::args::{AccelArg, Run, TcgArg};
 use crate::guest::Guest;
+
 use crate::options::{FirmwareArg, Wire};
 use crate::status::{Status, fail};
 

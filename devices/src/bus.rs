@@ -1,4 +1,4 @@
-//! The MMIO bus: guest-physical addresses to devices.
+//! The bus: guest-physical addresses, or I/O ports, to devices.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -47,6 +47,8 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "goldfish-rtc", about: "Goldfish real-time clock", specimen: rtc::goldfish::specimen },
     Kind { name: "finisher", about: "SiFive test finisher (power-off, reset)", specimen: power::finisher::specimen },
     Kind { name: "cmos-rtc", about: "CMOS real-time clock of PCs", specimen: rtc::cmos::specimen },
+    Kind { name: "pl011", about: "PrimeCell serial port", specimen: serial::pl011::specimen },
+    Kind { name: "pl031", about: "PrimeCell real-time clock", specimen: rtc::pl031::specimen },
     Kind { name: "i8042", about: "keyboard controller of PCs (reset only)", specimen: power::i8042::specimen },
     Kind { name: "acpi-power", about: "ACPI sleep, reset and power button", specimen: power::acpi::specimen },
     Kind { name: "debug-exit", about: "exit status of test programs", specimen: power::debug_exit::specimen },

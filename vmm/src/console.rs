@@ -11,7 +11,7 @@ use devices::bus::{Shared, lock};
 use devices::host::char::escape::{Command, EscapeFilter, HELP};
 use devices::host::char::{CharReader, CharSink};
 use devices::host::terminal;
-use devices::serial::uart16550::Uart16550;
+use devices::serial::SerialPort;
 
 use crate::machine::control::{Control, Event};
 
@@ -44,7 +44,7 @@ pub(crate) struct ConsoleInput {
     pub(crate) reader: CharReader,
     /// Ctrl-A starts a command of the user's.
     pub(crate) escape: bool,
-    pub(crate) uart: Shared<Uart16550>,
+    pub(crate) uart: Shared<dyn SerialPort>,
 }
 
 /// The thread that brings input to the serial port.
@@ -112,7 +112,7 @@ impl Drop for InputThread {
 struct Input {
     reader: CharReader,
     filter: Option<EscapeFilter>,
-    uart: Shared<Uart16550>,
+    uart: Shared<dyn SerialPort>,
     control: Arc<Control>,
     /// Read, and not yet taken by the port.
     pending: Vec<u8>,

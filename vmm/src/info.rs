@@ -57,7 +57,7 @@ pub fn info() -> Info {
         guests: vec![
             there("riscv64", "RISC-V, 64 bits, board `virt`"),
             not_yet("aarch64", "Arm, 64 bits"),
-            not_yet("x86_64", "x86, 64 bits"),
+            there("x86_64", "x86, 64 bits, board `microvm`"),
         ],
         devices: registry::KINDS.iter().map(|kind| there(kind.name, kind.about)).collect(),
         formats: vec![there("raw", "the bytes of the disk, in a file or block device")],

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use accel::{GuestIo, PowerRequest};
 use devices::bus::{Shared, lock};
-use devices::serial::uart16550::Uart16550;
-use devices::{Access, Bus, Device, MachineEvent};
+use devices::serial::SerialPort;
+use devices::{Bus, MachineEvent};
 
 use crate::console::SharedSink;
 use crate::machine::control::{Control, Event};
@@ -14,24 +14,32 @@ use crate::machine::htif::{Htif, Request};
 /// The console that firmware calls use: the serial port of the board.
 pub(crate) struct FirmwareConsole {
     pub(crate) output: SharedSink,
-    pub(crate) uart: Shared<Uart16550>,
+    pub(crate) uart: Shared<dyn SerialPort>,
 }
 
 /// See the module.
 pub(crate) struct MachineIo {
     pub(crate) bus: Bus,
+    /// I/O ports, on architectures that have them.
+    pub(crate) ports: Bus,
     pub(crate) control: Arc<Control>,
     pub(crate) console: FirmwareConsole,
     /// Set before the first vCPU runs, for programs that have it.
     pub(crate) htif: OnceLock<Htif>,
 }
 
-/// Registers of the serial port for its polling use `[PC16550D §8]`.
-const RBR: u64 = 0;
-const LCR: u64 = 3;
-const LSR: u64 = 5;
-const LCR_DLAB: u64 = 1 << 7;
-const LSR_DR: u64 = 1 << 0;
+impl MachineIo {
+    fn post(&self, event: Option<MachineEvent>) {
+        let Some(event) = event else { return };
+        self.control.post(match event {
+            MachineEvent::Shutdown => Event::PowerOff,
+            MachineEvent::Reset => Event::Reset,
+            // OpenSBI's way to say that the guest failed.
+            MachineEvent::Exit(0) => Event::Failed,
+            MachineEvent::Exit(status) => Event::Exit(status),
+        });
+    }
+}
 
 impl GuestIo for MachineIo {
     fn read(&self, gpa: u64, data: &mut [u8]) {
@@ -39,23 +47,16 @@ impl GuestIo for MachineIo {
     }
 
     fn write(&self, gpa: u64, data: &[u8]) {
-        if let Some(event) = self.bus.write(gpa, data) {
-            self.control.post(match event {
-                MachineEvent::Shutdown => Event::PowerOff,
-                MachineEvent::Reset => Event::Reset,
-                // OpenSBI's way to say that the guest failed.
-                MachineEvent::Exit(0) => Event::Failed,
-                MachineEvent::Exit(status) => Event::Exit(status),
-            });
-        }
+        self.post(self.bus.write(gpa, data));
     }
 
-    /// No board of this build has ports: nothing answers.
-    fn port_read(&self, _: u16, data: &mut [u8]) {
-        data.fill(0xff);
+    fn port_read(&self, port: u16, data: &mut [u8]) {
+        self.ports.read(port.into(), data);
     }
 
-    fn port_write(&self, _: u16, _: &[u8]) {}
+    fn port_write(&self, port: u16, data: &[u8]) {
+        self.post(self.ports.write(port.into(), data));
+    }
 
     fn watched(&self, gpa: u64, len: usize) {
         match self.htif.get().and_then(|htif| htif.stored(gpa, len)) {
@@ -69,13 +70,8 @@ impl GuestIo for MachineIo {
         self.console.output.put(byte);
     }
 
-    /// As firmware does it: looks at the port's status, and takes a byte if there is one. The
-    /// divisor latch hides it while the kernel's driver sets the speed.
     fn firmware_get(&self) -> Option<u8> {
-        let mut uart = lock(&self.console.uart);
-        let mut read = |offset| uart.read(Access { region: 0, offset, size: 1 });
-        let there = read(LCR) & LCR_DLAB == 0 && read(LSR) & LSR_DR != 0;
-        there.then(|| read(RBR) as u8)
+        lock(&self.console.uart).poll()
     }
 
     fn power(&self, request: PowerRequest) {

@@ -1,15 +1,17 @@
 //! Linux kernels for x86 as distributions ship them: a setup header, real-mode code that is not
 //! used here, and a 64-bit program that unpacks the kernel proper `[LINUX-x86-boot]`.
 
+use std::ops::Range;
+
 use super::{FileKind, Isa, ProgramError, u16_at, u32_at, u64_at};
 
 /// A bzImage that can be entered in 64-bit mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BzImage<'a> {
     /// The setup header: what is copied to the boot parameters at offset [`SETUP_HEADER`].
     pub header: &'a [u8],
-    /// What is copied to memory, all that follows the real-mode code.
-    pub payload: &'a [u8],
+    /// What is copied to memory, as a range of the file: all that follows the real-mode code.
+    pub payload: Range<u64>,
     /// Where the payload goes.
     pub load_address: u64,
     /// Memory that the kernel takes from there while it unpacks itself, in bytes.
@@ -22,6 +24,8 @@ pub struct BzImage<'a> {
 
 /// Offset of the setup header, in the file and in the boot parameters.
 pub const SETUP_HEADER: usize = 0x1f1;
+/// Bytes at the start of a file that are enough for [`BzImage::of_prefix`].
+pub const PREFIX: u64 = 1024;
 /// The 64-bit entry's distance from the start of the payload.
 pub const ENTRY_64: u64 = 0x200;
 
@@ -46,10 +50,17 @@ mod at {
 }
 
 impl<'a> BzImage<'a> {
-    /// Reads the header of a file that [`FileKind`] says is a bzImage.
-    pub(super) fn parse(file: &'a [u8]) -> Result<Self, ProgramError> {
+    /// The same as [`Program::parse`](super::Program::parse) for the first bytes of a file, of
+    /// which there are `len` in all; `None` if it is no bzImage. So that a kernel need not be in
+    /// our memory to be brought into the guest's.
+    pub fn of_prefix(prefix: &'a [u8], len: u64) -> Option<Result<Self, ProgramError>> {
+        let is_bzimage = FileKind::of(prefix) == FileKind::Image(Isa::X86_64);
+        is_bzimage.then(|| Self::parse(prefix, len))
+    }
+
+    /// Reads the header, in the first bytes of a file that [`FileKind`] says is a bzImage.
+    pub(super) fn parse(file: &'a [u8], len: u64) -> Result<Self, ProgramError> {
         let found = FileKind::Image(Isa::X86_64);
-        let len = file.len() as u64;
         let cut = |part, needed| ProgramError::Truncated { found, part, needed, len };
         let old = |why| ProgramError::Unsupported { found, why };
         if file.len() < at::END {
@@ -88,7 +99,7 @@ impl<'a> BzImage<'a> {
         }
         Ok(Self {
             header,
-            payload: &file[start..end as usize],
+            payload: start as u64..end,
             load_address,
             init_size: init_size.max(size),
             initrd_max: u32_of(at::INITRD_ADDR_MAX).into(),

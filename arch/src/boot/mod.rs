@@ -133,7 +133,7 @@ impl<'a> Program<'a> {
         let found = FileKind::of(file);
         match found {
             FileKind::Image(Isa::X86_64) if isa == Isa::X86_64 => {
-                BzImage::parse(file).map(Program::BzImage)
+                BzImage::parse(file, file.len() as u64).map(Program::BzImage)
             }
             FileKind::Image(built_for) if built_for == isa => {
                 Image::parse(file, isa).map(Program::Image)

@@ -263,7 +263,8 @@ fn mutated_files() {
                     elf.pvh_entry();
                 }
                 Ok(Program::BzImage(image)) => {
-                    assert!(image.init_size >= image.payload.len() as u64);
+                    assert!(image.payload.end <= bytes.len() as u64);
+                    assert!(image.init_size >= image.payload.end - image.payload.start);
                 }
                 Ok(Program::Raw(_)) | Err(_) => continue,
             }

@@ -84,6 +84,8 @@ pub struct Made {
 pub struct Layout<'a> {
     /// What to copy; memory is zero elsewhere.
     pub loads: Vec<Load<'a>>,
+    /// What to copy of the kernel's file, and where, if it is not among the loads.
+    pub from_file: Option<(u64, Range<u64>)>,
     /// Where the initrd goes.
     pub initrd: Option<Range<u64>>,
     /// How to begin.
@@ -156,6 +158,10 @@ impl<'a> Layout<'a> {
             loads: places.into_loads(),
             initrd,
             start,
+            from_file: match kernel {
+                Program::BzImage(image) => Some((image.load_address, image.payload.clone())),
+                _ => None,
+            },
             header: match kernel {
                 Program::BzImage(image) => image.header,
                 _ => &[],
@@ -209,7 +215,7 @@ fn bzimage<'a>(
     if end > low_end {
         return too_little(low_end, end);
     }
-    places.flat(Part::Kernel, image.load_address, image.payload, image.init_size)?;
+    places.take(Part::Kernel, image.load_address..end)?;
     Ok(Start::Linux64 { pc: image.load_address + bzimage::ENTRY_64 })
 }
 

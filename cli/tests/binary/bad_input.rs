@@ -210,6 +210,57 @@ fn a_console_that_cannot_be_had() {
     assert_says(&refused_machine(&args), &["/nonexistent/a", "choose a path"]);
 }
 
+/// A kernel for x86 of one sector of real-mode code and 4 KiB, which takes 50 MiB from 16 MiB on.
+fn bzimage() -> Vec<u8> {
+    let mut file = vec![0; 1024 + 4096];
+    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0x1f1, &[1]);
+    put(0x1f4, &256u32.to_le_bytes());
+    put(0x1fe, b"\x55\xaa\xeb\x6aHdrS\x0f\x02");
+    put(0x211, &[1]);
+    put(0x22c, &0x7fff_ffffu32.to_le_bytes());
+    put(0x236, &[1]);
+    put(0x238, &2047u32.to_le_bytes());
+    put(0x258, &0x100_0000u64.to_le_bytes());
+    put(0x260, &0x320_0000u32.to_le_bytes());
+    file
+}
+
+/// All of this is found out before anybody looks for an accelerator.
+#[test]
+fn kernels_for_x86() {
+    let refused_with = |name: &str, bytes: &[u8], more: &[&str]| {
+        let kernel = Temporary::new(name, bytes);
+        let args = ["--arch", "x86_64", "--kernel", kernel.arg()];
+        refused_machine(&[&args[..], more].concat())
+    };
+    let whole = bzimage();
+    let message = refused_with("x86-cut", &whole[..3000], &[]);
+    assert_says(&message, &["bzImage", "cut short", "download it again"]);
+    let message = refused_with("x86-other", &image(4096, 0x8000), &[]);
+    assert_says(&message, &["riscv64", "choose a kernel built for x86_64"]);
+    let message = refused_with("x86-small", &whole, &["--memory", "32M"]);
+    assert_says(&message, &["too little", "66 MiB"]);
+    let message = refused_with("x86-cmdline", &whole, &["--cmdline", &"x".repeat(3000)]);
+    assert_says(&message, &["command line", "2047", "shorten"]);
+    let message = refused_with("x86-firmware", &whole, &["--firmware", "/dev/null"]);
+    assert_says(&message, &["leave out --firmware"]);
+    let message = refused_with("x86-odd", &whole, &["--memory", "134217729"]);
+    assert_says(&message, &["whole number of pages"]);
+    let message = refused_machine(&["--arch", "x86_64", "--kernel", "/nonexistent/bzImage"]);
+    assert_says(&message, &["kernel /nonexistent/bzImage", "does not exist"]);
+    let kernel = Temporary::new("x86-for-riscv", &whole);
+    let message = refused_machine(&["--kernel", kernel.arg()]);
+    assert_says(&message, &["bzImage", "choose a kernel built for riscv64"]);
+}
+
+#[test]
+fn too_many_cpus_for_the_board() {
+    let kernel = kernel("cpus");
+    let message = refused_machine(&["--cpus", "9", "--kernel", kernel.arg()]);
+    assert_says(&message, &["a riscv64 machine has 1 to 8 CPUs", "choose another number"]);
+}
+
 #[test]
 fn another_guest() {
     let message = refused_machine(&["--arch", "aarch64", "--kernel", "/dev/null"]);
@@ -220,8 +271,8 @@ fn another_guest() {
 fn malformed_options() {
     for (args, words) in [
         (vec!["--memory", "5X"], ["5X", "512M"]),
-        (vec!["--cpus", "0"], ["--cpus", "1..=8"]),
-        (vec!["--cpus", "9"], ["--cpus", "1..=8"]),
+        (vec!["--cpus", "0"], ["--cpus", "1..=254"]),
+        (vec!["--cpus", "255"], ["--cpus", "1..=254"]),
         (vec!["--cpus", "x"], ["--cpus", "x"]),
         (vec!["--disk", "a.img"], ["a.img", "path=FILE"]),
         (vec!["--net", "usr"], ["usr", "tap=NAME"]),

@@ -2,3 +2,4 @@
 
 pub mod cmos;
 pub mod goldfish;
+pub mod pl031;

@@ -2,7 +2,8 @@
 //!
 //! [`MachineClock`] follows the host's monotonic clock from the machine's start, and stands still
 //! while the machine is paused. It serves devices ([`Clock`]) and vCPUs ([`VcpuClock`]). The
-//! thread sleeps until the earliest deadline there is, so an idle machine costs nothing.
+//! thread sleeps until the earliest deadline there is, so an idle machine costs nothing; it starts
+//! with the first deadline, and a machine whose accelerator has the guest's timers may have none.
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ struct Wheel {
     sleeps_until: u64,
     paused: bool,
     ended: bool,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Wheel {
@@ -68,6 +70,8 @@ impl Wheel {
 
 /// Tells a vCPU that its deadline has come.
 pub(crate) type Alarm = Box<dyn Fn(u32) + Send + Sync>;
+/// Told that there is no thread, so that no deadline will be kept.
+pub(crate) type Failed = Box<dyn Fn(io::Error) + Send + Sync>;
 
 struct Inner {
     wheel: Mutex<Wheel>,
@@ -78,6 +82,7 @@ struct Inner {
     /// Guest time while the machine is paused; [`RUNNING`] otherwise.
     frozen_ns: AtomicU64,
     alarm: Alarm,
+    failed: Failed,
 }
 
 const RUNNING: u64 = u64::MAX;
@@ -85,12 +90,11 @@ const RUNNING: u64 = u64::MAX;
 /// See the module.
 pub(crate) struct MachineClock {
     inner: Arc<Inner>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl MachineClock {
-    /// A clock at zero; `alarm` is called from its thread, which this starts.
-    pub(crate) fn start(alarm: Alarm) -> io::Result<Self> {
+    /// A clock at zero; `alarm` is called from its thread.
+    pub(crate) fn new(alarm: Alarm, failed: Failed) -> Self {
         let inner = Arc::new(Inner {
             wheel: Mutex::default(),
             changed: Condvar::new(),
@@ -98,11 +102,9 @@ impl MachineClock {
             paused_ns: AtomicU64::new(0),
             frozen_ns: AtomicU64::new(RUNNING),
             alarm,
+            failed,
         });
-        let theirs = inner.clone();
-        let thread =
-            std::thread::Builder::new().name("clock".into()).spawn(move || theirs.serve())?;
-        Ok(Self { inner, thread: Mutex::new(Some(thread)) })
+        Self { inner }
     }
 
     /// Stops guest time.
@@ -129,9 +131,12 @@ impl MachineClock {
 
     /// Ends the thread. Time still passes, but nothing fires.
     pub(crate) fn end(&self) {
-        self.inner.wheel().ended = true;
+        let thread = {
+            let mut wheel = self.inner.wheel();
+            wheel.ended = true;
+            wheel.thread.take()
+        };
         self.inner.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic of the thread was printed when it happened.
             let _ = thread.join();
@@ -163,9 +168,22 @@ impl Inner {
 
     /// Sets a deadline, and wakes the thread if it would sleep past it. A later deadline than
     /// before does not wake it: it finds out when it wakes for the old one.
-    fn set(&self, key: Key, deadline_ns: Option<u64>) {
+    fn set(self: &Arc<Self>, key: Key, deadline_ns: Option<u64>) {
         let mut wheel = self.wheel();
         wheel.set(key, deadline_ns);
+        if deadline_ns.is_some() && wheel.thread.is_none() && !wheel.ended {
+            let theirs = self.clone();
+            let thread =
+                std::thread::Builder::new().name("clock".into()).spawn(move || theirs.serve());
+            match thread {
+                Ok(thread) => wheel.thread = Some(thread),
+                Err(error) => {
+                    drop(wheel);
+                    (self.failed)(error);
+                }
+            }
+            return;
+        }
         if deadline_ns.is_some_and(|deadline| deadline < wheel.sleeps_until) {
             wheel.sleeps_until = 0;
             drop(wheel);

@@ -4,7 +4,8 @@ use super::*;
 
 fn clock() -> (MachineClock, mpsc::Receiver<u32>) {
     let (sender, receiver) = mpsc::channel();
-    let clock = MachineClock::start(Box::new(move |vcpu| sender.send(vcpu).unwrap())).unwrap();
+    let alarm = Box::new(move |vcpu| sender.send(vcpu).unwrap());
+    let clock = MachineClock::new(alarm, Box::new(|error| panic!("{error}")));
     (clock, receiver)
 }
 

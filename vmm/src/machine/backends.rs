@@ -79,7 +79,7 @@ impl<'a> Backends<'a> {
     }
 
     /// Everything was taken.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn check_all_taken(&self) -> Result<(), Error> {
         match self.left.keys().next() {
             None => Ok(()),
             Some(id) => Err(Error::Spec(format!("no device uses the back end `{id}`"))),

@@ -1,8 +1,8 @@
-//! Kernel, firmware and initrd as files. They are kept open, not in memory, and read again when
-//! the machine is reset.
+//! Kernel, firmware and initrd as files, and the seed that kernels are given. The files are kept
+//! open, not in memory, and read again when the machine is reset.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use arch::boot::{Isa, Program, ProgramError, unpack};
@@ -11,6 +11,18 @@ use crate::error::Error;
 
 /// Bytes that no kernel or firmware reaches, packed or unpacked.
 const PROGRAM_MAX: u64 = 1 << 30;
+
+/// Bytes of randomness that a kernel is given for a start.
+const SEED_LEN: usize = 32;
+
+/// Random bytes.
+pub(crate) fn seed() -> Result<[u8; SEED_LEN], Error> {
+    let mut seed = [0; SEED_LEN];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut seed))
+        .map_err(|source| Error::Host { what: "random bytes", source })?;
+    Ok(seed)
+}
 
 /// A file to boot.
 pub(crate) struct BootFile {
@@ -51,6 +63,19 @@ impl BootFile {
         Ok(&self.file)
     }
 
+    /// The first `len` bytes, or all there are.
+    pub(crate) fn read_prefix(&self, len: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::with_capacity(len as usize);
+        self.rewound()?.take(len).read_to_end(&mut bytes).map_err(|source| self.failed(source))?;
+        Ok(bytes)
+    }
+
+    /// The file, at an offset.
+    pub(crate) fn at(&self, offset: u64) -> Result<&File, Error> {
+        (&self.file).seek(SeekFrom::Start(offset)).map_err(|source| self.failed(source))?;
+        Ok(&self.file)
+    }
+
     /// What is in it, unpacked.
     pub(crate) fn read(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
@@ -79,7 +104,7 @@ impl BootFile {
         Error::File { part: self.part, path: self.path.clone(), source }
     }
 
-    fn refused(&self, source: ProgramError) -> Error {
+    pub(crate) fn refused(&self, source: ProgramError) -> Error {
         Error::Program { part: self.part, path: self.path.clone(), source }
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use accel::{Accelerator, IrqChips, Vm, VmConfig};
 use arch::Arch;
-use devices::bus::lock;
+use devices::bus::{Shared, lock};
 use devices::host::terminal::RawTerminal;
+use devices::virtio::VirtioMmio;
+use devices::virtio::transport::mmio::reg::QUEUE_NOTIFY;
 
 use super::Outcome;
 use super::control::{Control, Event};
@@ -45,6 +47,8 @@ pub(crate) struct Parts<A: Arch> {
     pub(crate) input: Option<ConsoleInput>,
     pub(crate) input_thread: Option<InputThread>,
     pub(crate) workers: Vec<Worker>,
+    /// The virtio devices, and where their registers are.
+    pub(crate) virtio: Vec<(u64, Shared<VirtioMmio>)>,
     pub(crate) accel: Box<dyn Accelerator<A>>,
     pub(crate) board: Box<dyn Board<A>>,
     pub(crate) io: Arc<MachineIo>,
@@ -105,6 +109,7 @@ impl<A: Arch> Parts<A> {
         if let Some(tohost) = booted.tohost {
             self.watch_tohost(&*vm, tohost)?;
         }
+        self.attach_doorbells(&*vm)?;
         self.link.connect(vm.clone(), vcpus);
         // After connecting, so that the vCPUs' pins get their levels.
         for device in self.io.bus.devices() {
@@ -124,6 +129,17 @@ impl<A: Arch> Parts<A> {
         self.workers.iter_mut().for_each(Worker::stop);
         self.link.disconnect();
         Ok(self.control.take().unwrap_or(Event::Quit))
+    }
+
+    /// Has the accelerator signal the queues' events by itself, if it can.
+    fn attach_doorbells(&self, vm: &dyn Vm<A>) -> Result<(), Error> {
+        let Some(doorbells) = vm.doorbells() else { return Ok(()) };
+        for (base, device) in &self.virtio {
+            for (queue, event) in (0..).zip(lock(device).doorbells()) {
+                doorbells.attach(base + QUEUE_NOTIFY, queue, event)?;
+            }
+        }
+        Ok(())
     }
 
     fn spawn(

@@ -13,6 +13,7 @@ use devices::irq::{IrqLine, IrqSink};
 /// A VM whatever its architecture.
 trait Port: Send + Sync {
     fn set_pin(&self, vcpu: u32, pin: u32, level: bool);
+    fn set_input(&self, input: u32, level: bool);
     fn kick_all(&self);
     fn alarm(&self, vcpu: u32);
     fn written(&self, gpa: u64, len: usize);
@@ -26,6 +27,12 @@ struct VmPort<A: Arch> {
 impl<A: Arch> Port for VmPort<A> {
     fn set_pin(&self, vcpu: u32, pin: u32, level: bool) {
         self.vm.set_pin(vcpu, pin, level);
+    }
+
+    fn set_input(&self, input: u32, level: bool) {
+        if let Some(irqchip) = self.vm.irqchip() {
+            irqchip.set_line(input, level);
+        }
     }
 
     fn kick_all(&self) {
@@ -84,6 +91,11 @@ impl Link {
     pub(crate) fn pin(self: &Arc<Self>, vcpu: u32, pin: u32) -> IrqLine {
         IrqLine::new(Arc::new(Pins { link: self.clone(), vcpu }), pin)
     }
+
+    /// The wire to an input of the interrupt controllers that the accelerator models.
+    pub(crate) fn input(self: &Arc<Self>, input: u32) -> IrqLine {
+        IrqLine::new(Arc::new(Inputs(self.clone())), input)
+    }
 }
 
 impl DmaWatch for Link {
@@ -100,5 +112,13 @@ struct Pins {
 impl IrqSink for Pins {
     fn set(&self, pin: u32, level: bool) {
         self.link.with(|port| port.set_pin(self.vcpu, pin, level));
+    }
+}
+
+struct Inputs(Arc<Link>);
+
+impl IrqSink for Inputs {
+    fn set(&self, input: u32, level: bool) {
+        self.0.with(|port| port.set_input(input, level));
     }
 }

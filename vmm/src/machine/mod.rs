@@ -6,11 +6,14 @@
 //! | VM, vCPUs and their threads | from reset to reset |
 //!
 //! Devices reach the present VM through [`link::Link`], threads hear of the end through
-//! [`control::Control`]. A board is one file: `riscv64` for `virt`.
+//! [`control::Control`]. A board is one file (`riscv64` for `virt`, `x86_64` for `microvm`), and is
+//! put together in a [`frame::Frame`].
 
+mod accelerator;
 mod backends;
 pub(crate) mod control;
 mod files;
+mod frame;
 pub(crate) mod htif;
 pub(crate) mod life;
 pub(crate) mod link;
@@ -18,13 +21,12 @@ mod riscv64;
 #[cfg(test)]
 mod tests;
 mod virtio;
+mod x86_64;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use accel::choice::{Choice, Target, Wish, choose};
-use accel::{Accelerator, TcgMode};
-use api::{AccelKind, AccelSpec, Isa, MachineSpec, TcgKind};
+use api::{Isa, MachineSpec};
 use arch::Arch;
 
 use crate::clock::MachineClock;
@@ -67,7 +69,11 @@ impl Machine {
                 let (parts, booted) = riscv64::build(spec)?;
                 Self::spawn(parts, booted)
             }
-            Isa::Aarch64 | Isa::X86_64 => Err(Error::Spec(format!(
+            Isa::X86_64 => {
+                let (parts, booted) = x86_64::build(spec)?;
+                Self::spawn(parts, booted)
+            }
+            Isa::Aarch64 => Err(Error::Spec(format!(
                 "this build has no {} machine; `polyvisor info` lists what there is",
                 spec.isa
             ))),
@@ -111,20 +117,4 @@ impl Machine {
     pub fn quit(&self) {
         self.control.post(Event::Quit);
     }
-}
-
-/// The accelerator that the specification wants.
-fn accelerator<A: Target>(spec: AccelSpec) -> Result<Box<dyn Accelerator<A>>, Error> {
-    let mode = match spec.tcg {
-        TcgKind::Jit => TcgMode::Jit,
-        TcgKind::Interp => TcgMode::Interpreter,
-    };
-    let wish = match spec.kind {
-        AccelKind::Auto => Wish::Auto,
-        AccelKind::Kvm => Wish::Kvm,
-        AccelKind::Tcg => Wish::Tcg,
-    };
-    let Choice { accelerator, why } = choose::<A>(wish, mode)?;
-    tracing::info!("accelerator: {}; {why}", accelerator.name());
-    Ok(accelerator)
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use api::{BackendKind, BackendSpec, BoardSpec, CharKind, DeviceKind, DeviceSpec, Firmware};
+use api::{
+    AccelSpec, BackendKind, BackendSpec, BoardSpec, CharKind, DeviceKind, DeviceSpec, Firmware,
+};
 
 use super::*;
 
@@ -150,5 +152,5 @@ fn back_ends_and_devices_must_match() {
     );
     says(&refused(|spec| spec.board.cpus = 9), "1 to 8 CPUs");
     says(&refused(|spec| spec.board.kernel = None), "nothing to boot");
-    says(&refused(|spec| spec.isa = Isa::X86_64), "no x86_64 machine");
+    says(&refused(|spec| spec.isa = Isa::Aarch64), "no aarch64 machine");
 }

@@ -53,8 +53,7 @@ fn a_bzimage_starts_in_64_bit_mode() {
     let kernel = parse(&file).unwrap();
     let layout = layout(128 * MIB, &kernel, 5_000_000).unwrap();
     assert_eq!(layout.start, Start::Linux64 { pc: 16 * MIB + bzimage::ENTRY_64 });
-    let load = Load { part: Part::Kernel, gpa: 16 * MIB, bytes: &file[1024..] };
-    assert_eq!(layout.loads, [load]);
+    assert_eq!((&layout.loads[..], &layout.from_file), (&[][..], &Some((16 * MIB, 1024..5120))));
     let initrd = layout.initrd.clone().unwrap();
     assert_eq!((initrd.start & 0xfff, initrd.end - initrd.start), (0, 5_000_000));
     assert!(128 * MIB - initrd.end < 4096);
@@ -203,6 +202,12 @@ fn kernels_that_cannot_be_started_are_told_apart() {
     says(&|file| file.truncate(0x210), "cut short");
     says(&|file| file[0x25f] = 0x80, "impossible");
     says(&|file| file.truncate(100), "bzImage");
+    let (file, len) = (bz_file(), bz_file().len() as u64);
+    let prefix = &file[..bzimage::PREFIX as usize];
+    let image = BzImage::of_prefix(prefix, len).unwrap().map(Program::BzImage);
+    assert_eq!(image, parse(&file));
+    assert!(BzImage::of_prefix(prefix, len - 1).unwrap().is_err());
+    assert_eq!(BzImage::of_prefix(b"\x7fELF", 4), None);
     let error = Program::parse(&bz_file(), Isa::Riscv64).unwrap_err().to_string();
     assert!(error.contains("choose a kernel built for riscv64"), "{error}");
 }

@@ -195,10 +195,8 @@ impl Model {
         let now = self.time(wall_ns);
         // A wall clock that was put back makes nothing happen.
         let then = std::mem::replace(&mut self.seen, now).min(now);
-        if let Some(period) = self.rate() {
-            if ticks(now) >> period != ticks(then) >> period {
-                self.flags |= PERIODIC;
-            }
+        if self.rate().is_some_and(|period| ticks(now) >> period != ticks(then) >> period) {
+            self.flags |= PERIODIC;
         }
         let (from, to) = (then / SECOND_NS, now / SECOND_NS);
         if from == to || self.stands() {

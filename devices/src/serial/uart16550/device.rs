@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::model::Model;
-use super::spec::REGION_LEN;
+use super::spec::{REGION_LEN, lcr, lsr, offset};
 use super::state::Uart16550V1;
 use crate::bus::lock;
 use crate::device::{Access, Device, Effect, SavedState, StateError};
 use crate::host::char::{CharSink, NullSink};
 use crate::irq::IrqLine;
 use crate::registry::{Bench, Specimen};
+use crate::serial::SerialPort;
 
 /// A 16550A.
 pub struct Uart16550 {
@@ -29,22 +30,6 @@ impl Uart16550 {
     /// A port that interrupts over `irq` and sends to `output`.
     pub fn new(irq: IrqLine, output: Box<dyn CharSink>) -> Self {
         Self { model: Model::default(), irq, asserted: false, output, ready: None, waiting: false }
-    }
-
-    /// Input from the host. Returns how many bytes fitted; when that is not all, the rest is the
-    /// caller's to keep until the ready callback comes.
-    pub fn receive(&mut self, bytes: &[u8]) -> usize {
-        let taken = self.model.receive(bytes);
-        self.waiting = taken < bytes.len();
-        self.drive();
-        taken
-    }
-
-    /// Sets what is called when the guest has emptied the receiver after [`Self::receive`] could
-    /// not take everything. It runs with this device's lock held, so it must only wake whoever
-    /// calls `receive`.
-    pub fn set_ready(&mut self, ready: Box<dyn Fn() + Send>) {
-        self.ready = Some(ready);
     }
 
     /// Follows a change of the model: the interrupt line, and the host that waits.
@@ -68,6 +53,29 @@ impl Uart16550 {
         self.asserted = self.model.interrupt();
         self.irq.set(self.asserted);
         self.drive();
+    }
+}
+
+impl SerialPort for Uart16550 {
+    fn receive(&mut self, bytes: &[u8]) -> usize {
+        let taken = self.model.receive(bytes);
+        self.waiting = taken < bytes.len();
+        self.drive();
+        taken
+    }
+
+    fn set_ready(&mut self, ready: Box<dyn Fn() + Send>) {
+        self.ready = Some(ready);
+    }
+
+    /// The divisor latch hides the receiver while a driver sets the speed.
+    fn poll(&mut self) -> Option<u8> {
+        let model = &mut self.model;
+        let hidden = model.read(offset::LCR) & lcr::DLAB != 0;
+        let there = !hidden && model.read(offset::LSR) & lsr::DR != 0;
+        let byte = there.then(|| model.read(offset::RBR));
+        self.drive();
+        byte
     }
 }
 

@@ -5,6 +5,16 @@ pub const REGION_LEN: u64 = 8;
 /// Bytes in each FIFO [PC16550D §8.4].
 pub const FIFO_LEN: usize = 16;
 
+/// Offsets of the registers by which a port is polled.
+pub mod offset {
+    /// Receiver buffer.
+    pub const RBR: u64 = 0;
+    /// Line control.
+    pub const LCR: u64 = 3;
+    /// Line status.
+    pub const LSR: u64 = 5;
+}
+
 /// One register; which one an offset means depends on the direction and on LCR.DLAB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {

@@ -8,6 +8,7 @@ use super::spec::{fcr, ier, iir, lcr, lsr, mcr, msr};
 use crate::bus::lock;
 use crate::device::{Access, Device, Effect};
 use crate::host::char::CharSink;
+use crate::serial::SerialPort;
 use crate::testing::TestIrq;
 
 const RBR_THR: u64 = 0;

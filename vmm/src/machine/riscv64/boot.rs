@@ -1,8 +1,5 @@
 //! What the board `virt` does at power-on: files to memory, device tree, harts.
 
-use std::fs::File;
-use std::io::Read;
-
 use accel::IrqChips;
 use api::{Firmware, MachineSpec};
 use arch::boot::{Isa, Program};
@@ -11,13 +8,10 @@ use arch::riscv64::fdt::Fdt;
 use arch::riscv64::{Hart, Model, Riscv64, board};
 
 use crate::error::Error;
-use crate::machine::files::BootFile;
+use crate::machine::files::{BootFile, seed};
 use crate::machine::life::{Board, Booted};
 use crate::memory::GuestMemory;
 use crate::vcpu::Begin;
-
-/// Bytes of randomness that the kernel is given for a start.
-const SEED_LEN: usize = 32;
 
 /// The board.
 pub(super) struct Virt {
@@ -130,12 +124,4 @@ impl Board<Riscv64> for Virt {
     fn irqchips(&self) -> IrqChips {
         IrqChips::Machine
     }
-}
-
-fn seed() -> Result<[u8; SEED_LEN], Error> {
-    let mut seed = [0; SEED_LEN];
-    File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut seed))
-        .map_err(|source| Error::Host { what: "random bytes", source })?;
-    Ok(seed)
 }
