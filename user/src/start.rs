@@ -119,6 +119,8 @@ pub fn run(mut start: Start) -> StartError {
         Ok((found, abi)) => {
             if abi.elf_machine == abi::RISCV64.elf_machine {
                 begin::<arch::riscv64::Riscv64>(start, found)
+            } else if abi.elf_machine == abi::X86_64.elf_machine {
+                begin::<arch::x86_64::X86_64>(start, found)
             } else {
                 StartError::NoProgram(text(&start.program), "its processor is not ready yet")
             }

@@ -4,6 +4,7 @@ pub mod acpi;
 pub mod board;
 pub mod boot;
 pub mod feature;
+pub mod fxsave;
 pub mod model;
 pub mod msr;
 pub mod state;

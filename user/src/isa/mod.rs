@@ -3,6 +3,7 @@
 pub mod abi;
 mod hwprobe;
 mod riscv64;
+pub(crate) mod x86_64;
 
 use tcg::guest::Guest;
 

@@ -118,8 +118,9 @@ pub trait Frames: Guest {
     /// Bytes of the smallest alternate stack.
     const MIN_SIGNAL_STACK: u64;
 
-    /// What an exception means; `fault` is that of the access, if it was one.
-    fn cause(state: &Self::State, e: Self::Exception, fault: Option<Fault>) -> Cause;
+    /// What an exception means; `fault` is that of the access, if it was one. The registers
+    /// become those that a handler is to see.
+    fn cause(state: &mut Self::State, e: Self::Exception, fault: Option<Fault>) -> Cause;
     /// The thread's code is left in the middle: reservations are lost.
     fn interrupted(state: &mut Self::State);
     /// Builds a frame and sets the registers for the handler.

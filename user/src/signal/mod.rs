@@ -10,6 +10,7 @@ mod action;
 pub mod calls;
 mod frame;
 mod riscv64;
+mod x86_64;
 
 use action::Action;
 pub(crate) use action::Actions;

@@ -47,7 +47,7 @@ impl Frames for Riscv64 {
     const CLONE_TLS_LAST: bool = false;
     const MIN_SIGNAL_STACK: u64 = 2048;
 
-    fn cause(h: &Hart, e: Exception, fault: Option<Fault>) -> Cause {
+    fn cause(h: &mut Hart, e: Exception, fault: Option<Fault>) -> Cause {
         match (e.cause, fault) {
             (code::ECALL, _) => Cause::Syscall,
             (code::BREAKPOINT, _) => Cause::Signal(libc::SIGTRAP, TRAP_BRKPT, h.pc),

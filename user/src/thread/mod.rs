@@ -111,7 +111,7 @@ impl<G: Isa> Thread<G> {
     fn exception(&mut self, e: G::Exception) {
         let core = self.vcpu.core();
         let fault = core.fault();
-        match G::cause(&core.state, e, fault) {
+        match G::cause(&mut core.state, e, fault) {
             Cause::Syscall => self.syscall(),
             Cause::Signal(signal, code, address) => {
                 self.raise(signal, &fault_info(signal, code, address));

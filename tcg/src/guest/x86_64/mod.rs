@@ -31,6 +31,12 @@ pub fn has_semantics(row: u16) -> bool {
     lower::is_written(row)
 }
 
+/// What CPUID says, of the first processor: eax, ebx, ecx, edx.
+pub fn identify(leaf: u32, subleaf: u32) -> [u32; 4] {
+    let cpuid::Leaf { eax, ebx, ecx, edx } = cpuid::leaf(leaf, subleaf, 0);
+    [eax, ebx, ecx, edx]
+}
+
 /// What a vCPU has beside its registers.
 #[derive(Debug, Default)]
 pub struct Local {

@@ -1,12 +1,11 @@
 //! Control and status words, environments, and the images of FXSAVE.
 
-use arch::x86_64::Cpu;
 use arch::x86_64::state::FCW_INIT;
+use arch::x86_64::{Cpu, fxsave};
 
 use super::{Done, Unit, load_extended, status, store_extended, tag, undefined, unit};
 use crate::guest::x86_64::{Exception, Vector, X86_64};
 use crate::isa::x86_64::{Op, Row};
-use crate::softfloat::extended::Extended;
 use crate::vcpu::Core;
 
 /// All exceptions masked.
@@ -133,9 +132,6 @@ fn restore(core: &mut Core<X86_64>, va: u64, wide: bool) -> Result<(), Exception
     Ok(())
 }
 
-/// What is not there [SDM-1 §10.5.1.1].
-const MXCSR_MASK: u64 = 0xffff;
-
 fn check_aligned(va: u64) -> Result<(), Exception> {
     if va.is_multiple_of(16) { Ok(()) } else { Err(Exception::Fault(Vector::GeneralProtection)) }
 }
@@ -143,19 +139,9 @@ fn check_aligned(va: u64) -> Result<(), Exception> {
 /// FXSAVE: 512 bytes, of which the last 96 are left alone.
 pub(in super::super) fn fxsave(core: &mut Core<X86_64>, [va, ..]: [u64; 3]) -> Done {
     check_aligned(va)?;
-    let cpu = &core.state;
-    let head = [cpu.fcw | cpu.fsw << 16 | cpu.ftw << 32, 0, 0, cpu.mxcsr | MXCSR_MASK << 32];
-    for (n, word) in head.into_iter().enumerate() {
+    let image = core.state.fxsave_image();
+    for (n, word) in image.into_iter().take(52).enumerate() {
         core.store(va.wrapping_add(8 * n as u64), word, 3)?;
-    }
-    for n in 0..24u64 {
-        let value = match n as usize {
-            i @ 0..8 => unit(core).raw(i).bits(),
-            i => core.state.xmm[i - 8],
-        };
-        let at = va.wrapping_add(32 + 16 * n);
-        core.store(at, value as u64, 3)?;
-        core.store(at.wrapping_add(8), (value >> 64) as u64, 3)?;
     }
     Ok(0)
 }
@@ -163,23 +149,14 @@ pub(in super::super) fn fxsave(core: &mut Core<X86_64>, [va, ..]: [u64; 3]) -> D
 /// FXRSTOR.
 pub(in super::super) fn fxrstor(core: &mut Core<X86_64>, [va, ..]: [u64; 3]) -> Done {
     check_aligned(va)?;
-    let mut words = [0; 52];
-    for (n, word) in words.iter_mut().enumerate() {
+    let mut image = [0; fxsave::BYTES / 8];
+    for (n, word) in image.iter_mut().take(52).enumerate() {
         *word = core.load(va.wrapping_add(8 * n as u64), 3)?;
     }
-    let mxcsr = words[3] & 0xffff_ffff;
-    if mxcsr & !MXCSR_MASK != 0 {
+    if !core.state.set_fxsave_image(&image) {
         return Err(Exception::Fault(Vector::GeneralProtection));
     }
-    let pair = |n: usize| u128::from(words[n + 1]) << 64 | u128::from(words[n]);
-    let cpu = &mut core.state;
-    cpu.mxcsr = mxcsr;
-    cpu.fsw = words[0] >> 16 & 0xffff;
-    cpu.st = std::array::from_fn(|i| Extended::from_bits(pair(4 + 2 * i)).bits());
-    cpu.ftw = words[0] >> 32 & 0xff;
-    for n in 0..16 {
-        cpu.xmm[n] = pair(20 + 2 * n);
-    }
-    unit(core).set_control(words[0] & 0xffff);
+    let fcw = core.state.fcw;
+    unit(core).set_control(fcw);
     Ok(0)
 }
