@@ -118,17 +118,14 @@ impl Clone {
         });
         let tid = spawned.map_err(|_| Errno::EAGAIN).and_then(|_| {
             let tid = starting.recv().map_err(|_| Errno::EAGAIN)?;
-            if self.flags & PARENT_SETTID != 0 {
-                // As the kernel: the thread is there whether this can be stored or not.
-                let _ = t.mem().write(self.parent_tid, &tid);
-            }
             Ok(tid as u64)
         });
         signals::set_mask(t.signals.mask);
         tid
     }
 
-    /// What the child does first.
+    /// What the child does first. Its number is stored before it runs: both places may be the one
+    /// that it clears when it ends.
     fn child<G: Isa>(&self, child: &mut Thread<G>) {
         if self.flags & CHILD_SETTID != 0 {
             let _ = child.mem().write(self.child_tid, &child.tid);
