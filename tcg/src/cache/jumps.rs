@@ -77,11 +77,11 @@ impl<G: Guest> Jumps<G> {
         }
     }
 
-    /// The host code of an address, if it is known here. It may be dead, and looks for other code
-    /// then.
+    /// The host code of the live block of an address, if it is known here.
     pub(crate) fn code(&self, pc: u64) -> Option<u64> {
-        let jump = &self.table[index(pc, G::INSN_ALIGN)];
-        (jump.pc == pc).then_some(jump.code)
+        let at = index(pc, G::INSN_ALIGN);
+        let block = self.blocks[at].as_ref()?;
+        (self.table[at].pc == pc && !block.is_dead()).then_some(self.table[at].code)
     }
 
     /// The live block of an address, if it is known here.

@@ -43,12 +43,13 @@ impl UserMemory for Space {
         }
         let page = va & !(PAGE - 1);
         if map.coded.contains(&page) {
+            // First: whoever stores there next must not find the old code any more.
+            drop_code(page, PAGE);
             if mapping::protect(page..page + PAGE, host_prot(kind.prot)).is_err() {
                 return false;
             }
             map.coded.remove(&page);
             self.coded.store(map.coded.len(), Relaxed);
-            drop_code(page, PAGE);
         }
         // Otherwise another thread has done it meanwhile.
         true
@@ -72,9 +73,9 @@ impl Space {
             map.coded.range(range.start & !(PAGE - 1)..range.end).copied().collect();
         for page in pages {
             let Some((_, kind)) = map.areas.at(page) else { continue };
+            drop(page, PAGE);
             if mapping::protect(page..page + PAGE, host_prot(kind.prot)).is_ok() {
                 map.coded.remove(&page);
-                drop(page, PAGE);
             }
         }
         self.coded.store(map.coded.len(), Relaxed);

@@ -146,6 +146,7 @@ impl Clone {
             let process = t.process.clone();
             // Whatever threads change together stands still.
             let actions = process.actions.lock();
+            let space = process.space.pause();
             let forked =
                 process.machine.stand_still().map_err(|_| Errno::EAGAIN).and_then(|engine| {
                     let forked = thread::fork();
@@ -154,6 +155,7 @@ impl Clone {
                     }
                     forked
                 });
+            drop(space);
             drop(actions);
             forked
         };

@@ -1,0 +1,96 @@
+// Processes: fork and vfork with and without threads, their ends, and what they share.
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static long work(int rounds) {
+  unsigned long sum = 1;
+  for (int i = 0; i < rounds; i++) sum = sum * 31 + i;
+  return sum & 0xff;
+}
+
+static volatile int stop;
+
+// Keeps the engine busy: new code all the time, memory that comes and goes.
+static void *busy(void *arg) {
+  long sum = (long)arg;
+  while (!stop) {
+    char *page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    page[0] = 1;
+    char text[64];
+    snprintf(text, sizeof text, "%ld %g", sum, sum * 0.25);
+    sum += strlen(text) + page[0];
+    free(malloc(sum % 4096));
+    munmap(page, 4096);
+  }
+  return 0;
+}
+
+static _Thread_local int local = 4;
+
+int main(int argc, char **argv) {
+  setvbuf(stdout, 0, _IOLBF, 0);
+  int status, *shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (argc > 1) { printf("ran with %s\n", argv[1]); return 9; }
+
+  for (int i = 0; i < 20; i++) {
+    if (!fork()) { local += i; *shared += local; _exit(work(1000 + i) == work(1000 + i) ? i : 99); }
+    wait(&status);
+    if (WEXITSTATUS(status) != i) printf("child %d: %x\n", i, status);
+  }
+  printf("forked %d %d\n", *shared, local);
+
+  if (!fork()) {
+    if (!fork()) { if (!fork()) _exit(*shared = 77); wait(&status); _exit(WEXITSTATUS(status)); }
+    wait(&status);
+    _exit(WEXITSTATUS(status));
+  }
+  wait(&status);
+  printf("nested %d %d\n", WEXITSTATUS(status), *shared);
+
+  pid_t pid = vfork();
+  if (!pid) { *shared = 5; _exit(6); }
+  printf("vfork %d", *shared);
+  waitpid(pid, &status, 0);
+  printf(" %d\n", WEXITSTATUS(status));
+
+  pthread_t threads[3];
+  for (long i = 0; i < 3; i++) pthread_create(&threads[i], 0, busy, (void *)(i * 1000));
+  int wrong = 0;
+  for (int i = 0; i < 60; i++) {
+    pid = fork();
+    if (!pid) {
+      // The child makes code, memory and threads of its own.
+      char text[64];
+      snprintf(text, sizeof text, "%d %g", i, i * 1.5);
+      pthread_t one;
+      stop = 1;
+      pthread_create(&one, 0, busy, 0);
+      pthread_join(one, 0);
+      free(malloc(100000));
+      _exit(strlen(text) > 2 && work(5000) == work(5000) ? 42 : 1);
+    }
+    waitpid(pid, &status, 0);
+    wrong += WEXITSTATUS(status) != 42;
+  }
+  stop = 1;
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], 0);
+  printf("forks beside threads, wrong: %d\n", wrong);
+
+  fflush(stdout);
+  if (!fork()) { stop = 0; pthread_create(&threads[0], 0, busy, 0); _exit(11); }
+  wait(&status);
+  printf("exit beside a thread %d\n", WEXITSTATUS(status));
+  if (!fork()) { stop = 0; pthread_create(&threads[0], 0, busy, 0); abort(); }
+  wait(&status);
+  printf("abort beside a thread %d\n", WTERMSIG(status) == SIGABRT);
+  return 0;
+}
