@@ -6,6 +6,7 @@
 pub mod aarch64;
 pub mod acpi;
 pub mod boot;
+pub mod fdt;
 pub mod io;
 pub mod riscv64;
 pub mod state;

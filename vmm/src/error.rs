@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use arch::acpi::TablesTooLarge;
 use arch::boot::{BootError, ProgramError};
-use arch::riscv64::fdt::FdtError;
+use arch::fdt::FdtError;
 use devices::disk::OpenError;
 use devices::host::char::CharError;
 use devices::host::nat::{HostFwdError, NatError};

@@ -1,5 +1,8 @@
 //! AArch64: what a program at EL0 sees. Exception levels and system registers are not here yet.
 
+pub mod board;
+pub mod boot;
+pub mod fdt;
 pub mod state;
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use vm_fdt::{Error, FdtWriter};
+use vm_fdt::FdtWriter;
 
 use super::Model;
 use super::board::*;
+pub use crate::fdt::FdtError;
+use crate::fdt::{Written, at, compatible, node, reg};
 
 #[cfg(test)]
 mod tests;
@@ -28,33 +30,6 @@ pub struct Fdt<'a> {
     /// Random bytes with which the kernel seeds its generator; empty for none.
     pub rng_seed: &'a [u8],
 }
-
-/// Why there is no device tree.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FdtError {
-    /// More harts than the board has room for, or none.
-    #[error("a riscv64 guest has 1 to {HARTS_MAX} CPUs, not {0}")]
-    Harts(usize),
-    /// More virtio slots than the board has.
-    #[error("the board has {VIRTIO_SLOTS} slots for virtio devices, not {0}")]
-    VirtioSlots(usize),
-    /// A zero byte where it would end the string.
-    #[error("the kernel's command line contains a zero byte: leave it out")]
-    CommandLine,
-    /// The result does not fit.
-    #[error("the device tree has {len} bytes, more than {limit}: shorten the command line")]
-    TooLarge {
-        /// How large it would be.
-        len: usize,
-        /// How large it may be.
-        limit: u64,
-    },
-    /// A mistake of ours in writing it.
-    #[error("the device tree could not be written: {0}")]
-    Writer(#[from] Error),
-}
-
-type Written = Result<(), Error>;
 
 /// Cells of an interrupt at a hart's own controller: the bit in `mip`.
 const IRQ_M_SOFT: u32 = 3;
@@ -81,10 +56,10 @@ impl Fdt<'_> {
     /// A number out of range, a command line that is no string or too long.
     pub fn build(&self) -> Result<Vec<u8>, FdtError> {
         if !(1..=HARTS_MAX).contains(&self.harts) {
-            return Err(FdtError::Harts(self.harts));
+            return Err(FdtError::Harts { harts: self.harts, most: HARTS_MAX });
         }
         if self.virtio_slots > VIRTIO_SLOTS {
-            return Err(FdtError::VirtioSlots(self.virtio_slots));
+            return Err(FdtError::VirtioSlots { slots: self.virtio_slots, most: VIRTIO_SLOTS });
         }
         if self.bootargs.is_some_and(|text| text.contains('\0')) {
             return Err(FdtError::CommandLine);
@@ -240,35 +215,12 @@ impl Fdt<'_> {
     }
 }
 
-/// Writes a node and, by `contents`, what is in it.
-fn node(
-    fdt: &mut FdtWriter,
-    name: &str,
-    contents: impl FnOnce(&mut FdtWriter) -> Written,
-) -> Written {
-    let node = fdt.begin_node(name)?;
-    contents(fdt)?;
-    fdt.end_node(node)
-}
-
-fn at(name: &str, address: u64) -> String {
-    format!("{name}@{address:x}")
-}
-
 /// The path of a device on the board.
 fn path(name: &str, window: Window) -> String {
     format!("/soc/{}", at(name, window.base))
 }
 
-fn reg(fdt: &mut FdtWriter, window: Window) -> Written {
-    fdt.property_array_u64("reg", &[window.base, window.size])
-}
-
 fn interrupt(fdt: &mut FdtWriter, irq: u32) -> Written {
     fdt.property_u32("interrupt-parent", PHANDLE_PLIC)?;
     fdt.property_u32("interrupts", irq)
-}
-
-fn compatible(fdt: &mut FdtWriter, names: &[&str]) -> Written {
-    fdt.property_string_list("compatible", names.iter().map(|name| (*name).to_owned()).collect())
 }

@@ -142,9 +142,18 @@ fn phandles_are_unique_for_any_number_of_harts() {
 fn limits() {
     let model = Model::default();
     let error = |fdt: Fdt| fdt.build().unwrap_err();
-    assert_eq!(error(Fdt { harts: 0, ..fdt(&model) }), FdtError::Harts(0));
-    assert_eq!(error(Fdt { harts: 513, ..fdt(&model) }), FdtError::Harts(513));
-    assert_eq!(error(Fdt { virtio_slots: 9, ..fdt(&model) }), FdtError::VirtioSlots(9));
+    assert_eq!(
+        error(Fdt { harts: 0, ..fdt(&model) }),
+        FdtError::Harts { harts: 0, most: HARTS_MAX }
+    );
+    assert_eq!(
+        error(Fdt { harts: 513, ..fdt(&model) }),
+        FdtError::Harts { harts: 513, most: HARTS_MAX }
+    );
+    assert_eq!(
+        error(Fdt { virtio_slots: 9, ..fdt(&model) }),
+        FdtError::VirtioSlots { slots: 9, most: VIRTIO_SLOTS }
+    );
     let bootargs = Some("a\0b");
     assert_eq!(error(Fdt { bootargs, ..fdt(&model) }), FdtError::CommandLine);
     let long = "x".repeat(600_000);
