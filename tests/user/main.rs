@@ -2,6 +2,11 @@
 //! with the translator and with the interpreter; what they are to print stands beside them.
 //! Wants `riscv64-linux-gnu-gcc` on the path.
 
+mod bad_input;
+mod build;
+mod programs;
+mod shell;
+
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};

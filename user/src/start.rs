@@ -16,7 +16,7 @@ use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{self, LoadError, Program, elf, path_of};
 use crate::process::Image;
 use crate::space::Space;
-use crate::syscalls::exec::own_executable;
+use crate::syscalls::exec::{close_program, own_executable};
 use crate::{Isa, Mem, Options, Process, Thread, thread};
 
 /// Bytes of host code kept at most.
@@ -181,6 +181,7 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     };
     drop(file);
     let exe = std::fs::canonicalize(path_of(&path)).map(|p| p.as_os_str().as_bytes().to_vec());
+    close_program(&path);
     let mode = if options.interpret {
         Mode::Interpreter
     } else {

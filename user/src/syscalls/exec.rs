@@ -55,7 +55,12 @@ pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Er
         let ours = elf::machine(&head).and_then(abi::by_machine).is_some_and(|abi| {
             abi.elf_machine == G::ABI.elf_machine || abi.elf_machine != abi::HOST_MACHINE
         });
-        return if ours { reenter(t, &path, &args, &env) } else { native(&path, &args, &env) };
+        if !ours {
+            return native(&path, &args, &env);
+        }
+        let opened = Opened::new(&path);
+        let path = opened.as_ref().map_or(&path, |opened| &opened.path);
+        return reenter(t, path, &args, &env);
     }
     Err(Errno::ELOOP)
 }
@@ -96,6 +101,51 @@ fn absolute(at: i32, name: &[u8], flags: i32) -> Result<Vec<u8>, Errno> {
     let mut path = format!("/proc/self/fd/{at}/").into_bytes();
     path.extend_from_slice(name);
     Ok(path)
+}
+
+/// A program that is only known by a descriptor, which may not outlive the call.
+struct Opened {
+    /// By what name it can be found afterwards.
+    path: Vec<u8>,
+    /// Its descriptor then, if the file has no name any more.
+    fd: Option<u64>,
+}
+
+impl Opened {
+    /// `None` for any other name.
+    fn new(path: &[u8]) -> Option<Self> {
+        let fd: u64 =
+            std::str::from_utf8(path.strip_prefix(b"/proc/self/fd/")?).ok()?.parse().ok()?;
+        let link = std::fs::read_link(path_of(path)).ok()?;
+        let (own, named) = (std::fs::metadata(path_of(path)).ok()?, std::fs::metadata(&link).ok());
+        if named.is_some_and(|n| (n.dev(), n.ino()) == (own.dev(), own.ino())) {
+            return Some(Self { path: link.into_os_string().into_vec(), fd: None });
+        }
+        // It is closed by the program that it becomes.
+        let dup = [fd, libc::F_DUPFD as u64, PROGRAM_FDS, 0, 0, 0];
+        let fd = plain(libc::SYS_fcntl, dup).ok()?;
+        Some(Self { path: format!("/proc/self/fd/{fd}").into_bytes(), fd: Some(fd) })
+    }
+}
+
+impl Drop for Opened {
+    /// The program was not started.
+    fn drop(&mut self) {
+        if let Some(fd) = self.fd {
+            let _ = plain(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
+        }
+    }
+}
+
+/// Descriptors from here on are closed by the program that is loaded from them.
+const PROGRAM_FDS: u64 = 900;
+
+/// Closes the descriptor that a program was loaded from, if it had no other name.
+pub(crate) fn close_program(path: &[u8]) {
+    let fd = path.strip_prefix(b"/proc/self/fd/").and_then(|fd| std::str::from_utf8(fd).ok());
+    if let Some(fd) = fd.and_then(|fd| fd.parse::<u64>().ok()).filter(|fd| *fd >= PROGRAM_FDS) {
+        let _ = plain(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
+    }
 }
 
 fn io(error: &std::io::Error) -> Errno {

@@ -1,0 +1,141 @@
+/* Programs that start programs. */
+#define _GNU_SOURCE
+#include "check.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *self;
+
+/* The child's output, and its status. */
+static int run(char *output, const char *path, char **argv, char **env)
+{
+	int ends[2], status = -1, len = 0, more;
+	CHECK(pipe(ends) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(ends[1], 1);
+		close(ends[0]), close(ends[1]);
+		execve(path, argv, env);
+		_exit(200 + errno);
+	}
+	close(ends[1]);
+	while (len < 4000 && (more = read(ends[0], output + len, 4000 - len)) > 0)
+		len += more;
+	output[len] = 0;
+	close(ends[0]);
+	CHECK(waitpid(child, &status, 0) == child);
+	return status;
+}
+
+static void make(const char *path, const char *text, int mode)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0700);
+	CHECK(write(fd, text, strlen(text)) == (long)strlen(text));
+	close(fd);
+	CHECK(chmod(path, mode) == 0);
+}
+
+static void children(void)
+{
+	char output[4096], script[4096], *env[] = { "A=1", "LD_PRELOAD=", "B=two words", NULL };
+	char *argv[] = { "other name", "print", "", "-x --strace", NULL };
+	int status = run(output, self, argv, env);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	CHECK(!strcmp(output, "[other name][print][][-x --strace]{A=1}{LD_PRELOAD=}{B=two words}"));
+
+	sprintf(script, "#! %s print \t of script  \nnothing\n", self);
+	make("script", script, 0755);
+	status = run(output, "./script", (char *[]){ "gone", "argument", NULL }, (char *[]){ NULL });
+	sprintf(script, "[%s][print \t of script][./script][argument]", self);
+	CHECK(WEXITSTATUS(status) == 4 && !strcmp(output, script));
+
+	make("second", "#!./script\n", 0755);
+	status = run(output, "./second", (char *[]){ "gone", NULL }, (char *[]){ NULL });
+	sprintf(script, "[%s][print \t of script][./script][./second]", self);
+	CHECK(WEXITSTATUS(status) == 4 && !strcmp(output, script));
+
+	make("loop", "#!./loop\n", 0755);
+	CHECK(WEXITSTATUS(run(output, "./loop", argv, env)) == 200 + ELOOP ||
+	      WEXITSTATUS(run(output, "./loop", argv, env)) == (200 + ENOEXEC));
+	CHECK(WEXITSTATUS(run(output, "./nothing", argv, env)) == 200 + ENOENT);
+	make("plain", "no program", 0755);
+	CHECK(WEXITSTATUS(run(output, "./plain", argv, env)) == 200 + ENOEXEC);
+	make("locked", script, 0644);
+	CHECK(WEXITSTATUS(run(output, "./locked", argv, env)) == 200 + EACCES);
+	CHECK(WEXITSTATUS(run(output, "/tmp", argv, env)) == 200 + EACCES);
+	make("missing", "#!/no/such/interpreter\n", 0755);
+	CHECK(WEXITSTATUS(run(output, "./missing", argv, env)) == 200 + ENOENT);
+	status = run(output, "/proc/self/exe", argv, env);
+	CHECK(WEXITSTATUS(status) == 3);
+	CHECK(WTERMSIG(run(output, self, (char *[]){ "x", "die", NULL }, env)) == SIGTERM);
+	CHECK(WEXITSTATUS(run(output, self, (char *[]){ "x", "pipe", NULL }, env)) == 0);
+	CHECK(WEXITSTATUS(run(output, self, (char *[]){ "x", "descriptors", NULL }, env)) == 0);
+	for (const char **f = (const char *[]){ "script", "second", "loop", "plain", "locked",
+						"missing", NULL }; *f; f++)
+		CHECK(unlink(*f) == 0);
+}
+
+static void spawns(void)
+{
+	pid_t child;
+	int status;
+	char *argv[] = { "spawned", "quiet", NULL }, *env[] = { NULL };
+	for (int i = 0; i < 20; i++) {
+		CHECK(posix_spawn(&child, self, NULL, NULL, argv, env) == 0);
+		CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 5);
+	}
+	int fd = open(self, O_RDONLY | O_CLOEXEC);
+	if ((child = vfork()) == 0) {
+		fexecve(fd, argv, env);
+		_exit(1);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 5);
+	siginfo_t info;
+	if ((child = fork()) == 0)
+		abort();
+	CHECK(waitid(P_PID, child, &info, WEXITED) == 0);
+	CHECK(info.si_code == CLD_DUMPED || info.si_code == CLD_KILLED);
+	CHECK(info.si_status == SIGABRT);
+}
+
+static int inner(int argc, char **argv, char **env)
+{
+	if (!strcmp(argv[1], "quiet"))
+		return 5;
+	if (!strcmp(argv[1], "die"))
+		raise(SIGTERM);
+	if (!strcmp(argv[1], "pipe")) {
+		struct sigaction action;
+		sigaction(SIGPIPE, NULL, &action);
+		return action.sa_handler != SIG_DFL;
+	}
+	if (!strcmp(argv[1], "descriptors")) {
+		for (int fd = 3; fd < 5000; fd++)
+			if (fcntl(fd, F_GETFD) != -1 && close(fd) == 0)
+				return 1;
+		return 0;
+	}
+	for (int i = 0; i < argc; i++)
+		printf("[%s]", argv[i]);
+	for (; *env; env++)
+		printf("{%s}", *env);
+	return strcmp(argv[1], "print") ? 4 : 3;
+}
+
+int main(int argc, char **argv, char **env)
+{
+	if (argc > 1)
+		return inner(argc, argv, env);
+	char folder[] = "/tmp/polyvisor-exec-XXXXXX", path[4096];
+	close_range(3, ~0u, 0);
+	self = realpath(argv[0], path);
+	CHECK(mkdtemp(folder) && chdir(folder) == 0);
+	children();
+	spawns();
+	CHECK(chdir("/") == 0 && rmdir(folder) == 0);
+	return checked();
+}

@@ -1,0 +1,61 @@
+//! C programs that check what system calls give back, and tell how many checks held. That number
+//! is known: it is the same in every way of running them.
+
+use crate::build::{Folder, Link, SYSROOT, compile, run, text, user};
+
+/// Compiles a program and runs it in each way; all checks must hold.
+fn all_hold(name: &str) {
+    let folder = Folder::new(name);
+    let program = compile(&folder, name, Link::Static);
+    let mut first = None;
+    for options in [&[][..], &["--tcg", "interp"], &["--no-aslr"]] {
+        let output = run(user(options, &program));
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{name} {options:?}: {:?}\n{out}{err}", output.status);
+        assert!(out.ends_with(" checks held, 0 failed\n") && !out.starts_with("0 "), "{out}");
+        assert_eq!(*first.get_or_insert(out.clone()), out, "{options:?}");
+    }
+    let program = compile(&folder, name, Link::Dynamic);
+    let output = run(user(&["--sysroot", SYSROOT], &program));
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{name}, dynamic: {:?}\n{out}{err}", output.status);
+    assert_eq!(first, Some(out), "{name}, dynamic");
+}
+
+#[test]
+fn files() {
+    all_hold("files");
+}
+
+#[test]
+fn memory() {
+    all_hold("memory");
+}
+
+#[test]
+fn sockets() {
+    all_hold("sockets");
+}
+
+#[test]
+fn system() {
+    all_hold("system");
+}
+
+#[test]
+fn exec() {
+    all_hold("exec");
+}
+
+#[test]
+fn system_calls_are_printed() {
+    let folder = Folder::new("strace");
+    let program = compile(&folder, "system", Link::Static);
+    let err = text(&run(user(&["--strace"], &program)).stderr);
+    let has = |part: &str| assert!(err.contains(part), "{part} is not in\n{err}");
+    has("openat(AT_FDCWD, \"/proc/self/auxv\", O_RDONLY");
+    has("clock_gettime(99, ");
+    has(" = -1 EINVAL (Invalid argument)");
+    has("syscall_100000() = -1 ENOSYS");
+    has("exit_group(0)");
+}
