@@ -98,7 +98,7 @@ static void transfers(void)
 	CHECK(readv(fd, in, negative) == -1 && errno == EINVAL);
 	if (setxattr("copy", "user.polyvisor", "value", 5, 0) == 0)
 		CHECK(getxattr("copy", "user.polyvisor", buffer, 64) == 5);
-	close(copy);
+	close(copy), close(ends[0]), close(ends[1]);
 	close(fd);
 }
 

@@ -77,7 +77,7 @@ pub(super) fn maps<G: Isa>(t: &Thread<G>) -> Vec<u8> {
             "[stack]".to_owned()
         } else if part.contains(&image.vdso.base) {
             "[vdso]".to_owned()
-        } else if name.is_empty() && part.start >= heap.start && part.start < heap.end {
+        } else if name.is_empty() && part.start < heap.end && part.end > heap.start {
             "[heap]".to_owned()
         } else {
             name.to_owned()
