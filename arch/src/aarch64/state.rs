@@ -12,6 +12,32 @@ pub const C: u64 = 1 << 29;
 /// V in NZCV: overflow.
 pub const V: u64 = 1 << 28;
 
+/// The bits of [`Cpu::fpcr`] `[ARM-ARM C5.2]`.
+pub mod fpcr {
+    /// Rounding mode: to nearest, up, down, toward zero.
+    pub const ROUNDING: u64 = 3 << 22;
+    /// Subnormal numbers are flushed to zero.
+    pub const FLUSH: u64 = 1 << 24;
+    /// All NaN results are the default one.
+    pub const DEFAULT_NAN: u64 = 1 << 25;
+    /// Half precision without infinities and NaNs.
+    pub const ALTERNATIVE_HALF: u64 = 1 << 26;
+    /// Half precision is flushed to zero.
+    pub const FLUSH_HALF: u64 = 1 << 19;
+    /// All that can be written.
+    pub const WRITABLE: u64 = ROUNDING | FLUSH | DEFAULT_NAN | ALTERNATIVE_HALF | FLUSH_HALF;
+}
+
+/// The bits of [`Cpu::fpsr`] `[ARM-ARM C5.2]`.
+pub mod fpsr {
+    /// A subnormal operand was flushed to zero.
+    pub const INPUT_DENORMAL: u64 = 1 << 7;
+    /// An integer operation has saturated.
+    pub const SATURATED: u64 = 1 << 27;
+    /// All that can be written: from invalid to inexact in the lowest bits.
+    pub const WRITABLE: u64 = SATURATED | INPUT_DENORMAL | 0x1f;
+}
+
 /// The bits of [`Cpu::flags`].
 mod image {
     pub(super) const V: u64 = 1;

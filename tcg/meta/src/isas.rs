@@ -36,7 +36,7 @@ const AARCH64: Isa = Isa {
     name: "aarch64",
     guest: "Aarch64",
     inline: &["A64"],
-    files: &["formats", "dp_imm", "dp_reg", "branch", "ldst"],
+    files: &["formats", "dp_imm", "dp_reg", "branch", "ldst", "fp", "ldst_v", "simd", "ldst_simd"],
 };
 
 impl Isa {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <asm/sigcontext.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -19,18 +20,24 @@
 #define PAGE 4096
 #define NZCV 0xf0000000ul
 
-struct start {
+struct __attribute__((packed)) start {
 	uint64_t x[31];
 	uint64_t sp;
 	uint64_t nzcv;
+	uint64_t fpcr;
+	uint64_t fpsr;
+	__uint128_t v[32];
 	uint8_t code[CODE_BYTES];
 	uint8_t data[DATA_BYTES];
 };
 
-struct end {
+struct __attribute__((packed)) end {
 	uint64_t x[31];
 	uint64_t sp;
 	uint64_t nzcv;
+	uint64_t fpcr;
+	uint64_t fpsr;
+	__uint128_t v[32];
 	uint64_t pc;
 	uint64_t signal;
 	uint8_t data[DATA_BYTES];
@@ -51,14 +58,32 @@ static void all(int writing, void *bytes, size_t len)
 	}
 }
 
+/* The vector registers are in the part of the context whose records have names. */
+static struct fpsimd_context *vectors(mcontext_t *m)
+{
+	uint8_t *at = (uint8_t *)m->__reserved;
+	for (;;) {
+		struct _aarch64_ctx *record = (struct _aarch64_ctx *)at;
+		if (record->magic == FPSIMD_MAGIC)
+			return (struct fpsimd_context *)at;
+		if (!record->magic)
+			_exit(4);
+		at += record->size;
+	}
+}
+
 static void on_signal(int number, siginfo_t *info, void *opaque)
 {
 	mcontext_t *m = &((ucontext_t *)opaque)->uc_mcontext;
+	struct fpsimd_context *f = vectors(m);
 	(void)info;
 	if (begun) {
 		memcpy(end.x, m->regs, sizeof end.x);
 		end.sp = m->sp;
 		end.nzcv = m->pstate & NZCV;
+		end.fpcr = f->fpcr;
+		end.fpsr = f->fpsr;
+		memcpy(end.v, f->vregs, sizeof end.v);
 		end.pc = m->pc;
 		end.signal = number;
 		memcpy(end.data, (void *)DATA, DATA_BYTES);
@@ -70,6 +95,9 @@ static void on_signal(int number, siginfo_t *info, void *opaque)
 	memcpy((void *)CODE, start.code, CODE_BYTES);
 	__builtin___clear_cache((char *)CODE, (char *)CODE + CODE_BYTES);
 	memcpy(m->regs, start.x, sizeof start.x);
+	f->fpcr = start.fpcr;
+	f->fpsr = start.fpsr;
+	memcpy(f->vregs, start.v, sizeof start.v);
 	m->sp = start.sp;
 	m->pc = CODE;
 	m->pstate = (m->pstate & ~NZCV) | start.nzcv;

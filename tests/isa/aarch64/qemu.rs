@@ -20,6 +20,9 @@ pub(crate) struct State {
     pub(crate) x: [u64; 32],
     /// In bits 31 to 28.
     pub(crate) nzcv: u64,
+    pub(crate) fpcr: u64,
+    pub(crate) fpsr: u64,
+    pub(crate) v: [u128; 32],
     pub(crate) data: Vec<u8>,
 }
 
@@ -42,7 +45,7 @@ pub(crate) struct Qemu {
 }
 
 /// Words of `struct end` before the data.
-const END_WORDS: usize = 35;
+const END_WORDS: usize = 101;
 
 impl Qemu {
     pub(crate) fn new() -> Self {
@@ -55,7 +58,7 @@ impl Qemu {
             .expect("aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) must run");
         assert!(status.success(), "executor.c does not compile");
         let mut child = Command::new("qemu-aarch64")
-            .args(["-cpu", "max,pauth=off"])
+            .args(["-cpu", "max,pauth=off,sve=off,sme=off"])
             .arg(&program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -68,9 +71,12 @@ impl Qemu {
 
     /// Runs `code` until its first signal.
     pub(crate) fn run(&mut self, start: &State, code: &[u8; CODE_BYTES]) -> End {
-        let mut message = Vec::with_capacity(33 * 8 + CODE_BYTES + DATA_BYTES);
-        for word in start.x.iter().chain([&start.nzcv]) {
+        let mut message = Vec::with_capacity(99 * 8 + CODE_BYTES + DATA_BYTES);
+        for word in start.x.iter().chain([&start.nzcv, &start.fpcr, &start.fpsr]) {
             message.extend_from_slice(&word.to_le_bytes());
+        }
+        for v in &start.v {
+            message.extend_from_slice(&v.to_le_bytes());
         }
         message.extend_from_slice(code);
         message.extend_from_slice(&start.data);
@@ -82,15 +88,23 @@ impl Qemu {
         let (words, data) = answer.split_at(END_WORDS * 8);
         let word =
             |i: usize| u64::from_le_bytes(words[8 * i..8 * i + 8].try_into().expect("eight bytes"));
-        let state = State { x: std::array::from_fn(word), nzcv: word(32), data: data.to_vec() };
+        let vector = |i: usize| u128::from(word(35 + 2 * i)) | u128::from(word(36 + 2 * i)) << 64;
+        let state = State {
+            x: std::array::from_fn(word),
+            nzcv: word(32),
+            fpcr: word(33),
+            fpsr: word(34),
+            v: std::array::from_fn(vector),
+            data: data.to_vec(),
+        };
         const SIGILL: u64 = 4;
         const SIGTRAP: u64 = 5;
-        let cause = match word(34) {
+        let cause = match word(100) {
             SIGTRAP => Cause::Breakpoint,
             SIGILL => Cause::Undefined,
             _ => Cause::Fault,
         };
-        (state, word(33), cause)
+        (state, word(99), cause)
     }
 }
 

@@ -152,9 +152,9 @@ fn exceptions_are_at_their_instruction() {
         (0xd508_871f, Exception::Undefined(0)),
         (0xd508_7801, Exception::Undefined(0)),
         (0xd528_1001, Exception::Undefined(0)),
-        // No instruction at all, and one that is not described: fadd d0, d0, d0.
+        // No instruction at all, and one of half precision: fadd h0, h0, h0.
         (0xffff_ffff, Exception::Undefined(0xffff_ffff)),
-        (0x1e60_2800, Exception::Undefined(0x1e60_2800)),
+        (0x1ee0_2800, Exception::Undefined(0x1ee0_2800)),
     ];
     for (word, expected) in cases {
         run(&[nop, word], &[], |name, user, e| {

@@ -9,6 +9,7 @@
 
 use super::Aarch64;
 use super::sem::*;
+use super::soft::Soft;
 use crate::builder::*;
 use crate::isa::aarch64::Insn;
 

@@ -1,23 +1,29 @@
-//! AArch64, A64 at EL0: the integer instructions, loads and stores, exclusives and atomics.
-//! Floating point, vectors and everything of the higher exception levels are undefined
-//! instructions as yet, and so are exclusive and atomic accesses to 16 bytes.
+//! AArch64, A64 at EL0: integer instructions, loads and stores, exclusives and atomics, floating
+//! point, vectors, AES and SHA. Everything of the higher exception levels is an undefined
+//! instruction as yet, and so are exclusive and atomic accesses to 16 bytes.
 //!
 //! There is no address translation: guest virtual addresses are guest-physical ones, and where
 //! there is no memory there is an abort. An exception stops the vCPU; it is in
 //! [`Local::exception`] then, with the program counter at the instruction.
 
+mod estimate;
 mod exception;
+mod fp;
 mod lower;
 mod sem;
+mod sha;
+mod soft;
 
 use std::mem::offset_of;
 
 pub use arch::aarch64::Aarch64;
 use arch::aarch64::Cpu;
+use arch::aarch64::state::fpcr;
 
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
 use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
 use crate::isa::aarch64::{self as isa, Ext, Insn};
+use crate::softfloat::NanRule;
 use crate::vcpu::{Core, request};
 
 pub use exception::Exception;
@@ -51,8 +57,8 @@ impl Guest for Aarch64 {
     const INSN_MAX: usize = 4;
     const NAN_BOXED: bool = false;
 
-    fn mode(_: &Cpu) -> u32 {
-        0
+    fn mode(cpu: &Cpu) -> u32 {
+        fp::mode_of(cpu)
     }
 
     fn decode(bytes: &[u8], _: u32) -> Decoded<Insn> {
@@ -138,22 +144,27 @@ impl Guest for Aarch64 {
         false
     }
 
-    fn fp_rounding(_: &Cpu) -> Option<u8> {
-        Some(0)
+    fn fp_rounding(cpu: &Cpu) -> Option<u8> {
+        (cpu.fpcr & fpcr::FLUSH == 0).then(|| fp::rounding_number(cpu))
     }
 
-    fn fp_mode(_: u32) -> FpMode {
-        FpMode::Nearest
+    fn fp_mode(mode: u32) -> FpMode {
+        fp::fp_mode(mode)
     }
 
-    fn fp_static(_: u8) -> Option<u8> {
-        None
+    fn fp_nan(mode: u32) -> NanRule {
+        fp::nan_rule(mode)
     }
 
-    fn fp_raise(_: &mut Cpu, _: u8) {}
+    fn fp_static(rm: u8) -> Option<u8> {
+        (rm < 4).then_some(rm)
+    }
 
-    /// No instruction here computes in floating point.
-    fn fp(_: &mut Cpu, op: FpOp, _: Fmt, _: Rm, _: [u64; 3]) -> u64 {
-        unreachable!("{op:?}: no row with semantics comes here")
+    fn fp_raise(cpu: &mut Cpu, flags: u8) {
+        fp::raise_sse(cpu, flags);
+    }
+
+    fn fp(cpu: &mut Cpu, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64 {
+        fp::execute(cpu, op, fmt, rm, args)
     }
 }

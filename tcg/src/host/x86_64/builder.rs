@@ -221,7 +221,8 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     }
 
     fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: F, b: F) -> F {
-        if matches!(op, Fp2::Min | Fp2::Max) || self.host_rounds(rm) {
+        let picks = matches!(op, Fp2::Min | Fp2::Max | Fp2::MinNum | Fp2::MaxNum);
+        if picks && self.host_computes() || self.host_rounds(rm) {
             return self.ftree(FNode::Two(op, fmt, a, b));
         }
         let v = self.fp_soft(FpOp::Two(op), fmt, rm, &[a, b]);
@@ -261,7 +262,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     }
 
     fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: F) -> F {
-        if to == Fmt::D || self.host_rounds(rm) {
+        if to == Fmt::D && self.host_computes() || self.host_rounds(rm) {
             return self.ftree(FNode::Convert(from, to, a));
         }
         let v = self.fp_soft(FpOp::To(to), from, rm, &[a]);

@@ -5,11 +5,14 @@ use super::emit::{Emit, V};
 use super::fp::{F, FNode, by};
 use super::regs::*;
 use crate::builder::{FCond, Fmt, FpOp, IntTy, MemOp, Rm};
-use crate::guest::{FpMode, Guest};
+use crate::guest::Guest;
 
 impl<G: Guest> Emit<'_, G> {
     /// 1 if the relation holds; the flags of an unordered comparison are the host's.
     pub(super) fn fp_compare(&mut self, c: FCond, fmt: Fmt, a: F, b: F) -> V {
+        if !self.host_computes() {
+            return self.fp_soft(FpOp::Cmp(c), fmt, Rm::Dynamic, &[a, b]);
+        }
         let (x, y) = (self.foperand(a), self.foperand(b));
         match c {
             FCond::Eq => {
@@ -39,7 +42,7 @@ impl<G: Guest> Emit<'_, G> {
     /// the host could raise the wrong flag.
     pub(super) fn fp_to_int(&mut self, fmt: Fmt, to: IntTy, rm: Rm, a: F) -> V {
         let truncate = matches!(rm, Rm::Static(rm) if G::fp_static(rm) == Some(3));
-        let hosts = truncate && G::fp_mode(self.mode) != FpMode::Soft || self.host_rounds(rm);
+        let hosts = truncate && self.host_computes() || self.host_rounds(rm);
         let rounding = match rm {
             Rm::Static(_) if !hosts => self.host_rounding(rm, false),
             _ => None,

@@ -28,13 +28,13 @@ impl<G: Guest> Emit<'_, G> {
         let quiet = if inexact { 0 } else { QUIET };
         match rm {
             Rm::Dynamic => self.host_rounds(rm).then_some(DYNAMIC | quiet),
-            Rm::Static(rm) if self.host_does_lanes() => Some(G::fp_static(rm)? | quiet),
+            Rm::Static(rm) if self.host_computes() => Some(G::fp_static(rm)? | quiet),
             Rm::Static(_) => None,
         }
     }
 
     /// The host's unit may be used at all.
-    fn host_does_lanes(&self) -> bool {
+    pub(super) fn host_computes(&self) -> bool {
         G::fp_mode(self.mode) != crate::guest::FpMode::Soft
     }
 
@@ -43,7 +43,7 @@ impl<G: Guest> Emit<'_, G> {
         let [a, b, c] = args;
         let soft = Soft::Fp(op, fmt, rm);
         let x = self.foperand(a);
-        let done = self.host_does_lanes()
+        let done = self.host_computes()
             && match op {
                 FpOp::Two(op) if self.host_rounds(rm) => {
                     let y = self.foperand(b);
@@ -260,7 +260,7 @@ impl<G: Guest> Emit<'_, G> {
         self.finish_flags();
         self.keep_conditions();
         let (x, y) = (self.foperand(a), self.foperand(b));
-        if !self.host_does_lanes() {
+        if !self.host_computes() {
             let image = self.soft_flags_of(Soft::Compare(how, signaling, fmt), x, y);
             self.store_field(G::FLAGS, image);
             return;

@@ -53,3 +53,52 @@ pub fn to_bitmask(value: u64) -> Option<u16> {
 pub fn to_bitmask_32(value: u32) -> Option<u16> {
     to_bitmask(u64::from(value) << 32 | u64::from(value))
 }
+
+/// Logarithm of the bytes of the lanes that immh:immb of a shift names.
+pub fn shift_size(immhb: u8) -> u8 {
+    (immhb >> 3).checked_ilog2().unwrap_or(0) as u8
+}
+
+/// The count of a shift to the right: twice the lane's bits less immh:immb.
+pub fn shift_right(immhb: u8) -> u8 {
+    (16 << shift_size(immhb)) - immhb
+}
+
+/// The count of a shift to the left.
+pub fn shift_left(immhb: u8) -> u8 {
+    immhb - (8 << shift_size(immhb))
+}
+
+/// Logarithm of the bytes of a lane, and its number, from imm5: the lowest one names the size.
+pub fn lane_of(imm5: u8) -> (u8, u8) {
+    let size = imm5.trailing_zeros().min(3) as u8;
+    (size, imm5 >> (size + 1))
+}
+
+/// The floating-point constant of eight bits `[ARM-ARM VFPExpandImm]`.
+pub fn float_constant(imm: u8, double: bool) -> u64 {
+    let (sign, rest) = (u64::from(imm >> 7), u64::from(imm & 0x3f));
+    let high = imm & 0x40 != 0;
+    if double {
+        sign << 63 | (if high { 0x3fc0 } else { 0x4000 }) << 48 | rest << 48
+    } else {
+        sign << 31 | (if high { 0x3e00 } else { 0x4000 }) << 16 | rest << 19
+    }
+}
+
+/// The 64 bits of a move of a constant, or of the operand of its logic `[ARM-ARM AdvSIMDExpandImm]`;
+/// not complemented but for moves of bytes' masks.
+pub fn vector_constant(op: bool, cmode: u8, imm: u8) -> u64 {
+    let imm = u64::from(imm);
+    let words = |v: u64| v | v << 32;
+    match cmode {
+        0..=7 => words(imm << (8 * (cmode >> 1))),
+        8..=11 => words((imm | imm << 16) << (8 * (cmode >> 1 & 1))),
+        12 => words(imm << 8 | 0xff),
+        13 => words(imm << 16 | 0xffff),
+        14 if op => (0..8).filter(|i| imm >> i & 1 != 0).map(|i| 0xff << (8 * i)).sum(),
+        14 => imm * 0x0101_0101_0101_0101,
+        _ if op => float_constant(imm as u8, true),
+        _ => words(float_constant(imm as u8, false)),
+    }
+}

@@ -3,6 +3,7 @@
 use core::fmt::{Display, from_fn};
 
 use super::fields;
+pub(super) use super::fmt_vector::*;
 
 /// 64-bit registers; 31 is the zero register.
 pub(super) fn x(r: u8) -> impl Display {
@@ -228,6 +229,11 @@ pub(super) fn sysreg(reg: u16) -> impl Display {
     let (op0, op1) = (2 + (reg >> 14 & 1), reg >> 11 & 7);
     let (crn, crm, op2) = (reg >> 7 & 15, reg >> 3 & 15, reg & 7);
     from_fn(move |f| write!(f, "s{op0}_{op1}_c{crn}_c{crm}_{op2}"))
+}
+
+/// How an index register of quadwords is extended.
+pub(super) fn index4(option: u8, scale: bool) -> impl Display {
+    index(option, scale, 4)
 }
 
 /// What a prefetch is for.

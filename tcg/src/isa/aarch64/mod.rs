@@ -5,12 +5,13 @@
 //! them, and a JIT host encodes with them: `Insn::Madd(Reg4 { sf: true, .. }).encode()`.
 //!
 //! Source: [ARM-ARM C4.1], and C6.2 for single instructions. Here: integer instructions, loads and
-//! stores of general-purpose registers, system instructions. Not here: floating point and vectors,
-//! pointer authentication, memory tagging, SVE and SME. Where the manual leaves a choice for
+//! stores, system instructions, floating point and vectors. Not here: half precision but for its
+//! conversions, pointer authentication, memory tagging, SVE and SME. Where the manual leaves a choice for
 //! should-be-one bits that are zero, the word is undefined.
 
 pub mod fields;
 mod fmt;
+mod fmt_vector;
 
 #[allow(
     clippy::collapsible_match,

@@ -19,7 +19,12 @@ pub(in super::super) enum Mode {
 }
 
 /// The address of an access; and the base register's new value, if it gets one.
-fn address<B: Builder<Aarch64>>(b: &mut B, rn: u8, imm: i32, mode: Mode) -> (B::V, Option<B::V>) {
+pub(super) fn address<B: Builder<Aarch64>>(
+    b: &mut B,
+    rn: u8,
+    imm: i32,
+    mode: Mode,
+) -> (B::V, Option<B::V>) {
     let base = b.get(rn);
     let sum = with(b, Bin::Add, base, i64::from(imm) as u64);
     match mode {
@@ -29,7 +34,7 @@ fn address<B: Builder<Aarch64>>(b: &mut B, rn: u8, imm: i32, mode: Mode) -> (B::
     }
 }
 
-fn write_back<B: Builder<Aarch64>>(b: &mut B, rn: u8, new: Option<B::V>) {
+pub(super) fn write_back<B: Builder<Aarch64>>(b: &mut B, rn: u8, new: Option<B::V>) {
     if let Some(new) = new {
         b.set(rn, new);
     }
@@ -80,7 +85,7 @@ pub(in super::super) fn store<B: Builder<Aarch64>>(
     Ok(Flow::Next)
 }
 
-fn indexed<B: Builder<Aarch64>>(b: &mut B, a: MemReg, m: MemOp) -> B::V {
+pub(super) fn indexed<B: Builder<Aarch64>>(b: &mut B, a: MemReg, m: MemOp) -> B::V {
     let base = b.get(a.rn);
     let index = extended(b, a.rm, a.option, if a.scale { m.size } else { 0 });
     b.bin(Bin::Add, W64, base, index)

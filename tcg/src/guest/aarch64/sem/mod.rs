@@ -4,18 +4,30 @@
 mod atomic;
 mod branch;
 mod flags;
+mod float;
 mod immediate;
+mod lanes;
+mod lanes_float;
+mod lanes_long;
+mod lanes_move;
 mod memory;
 mod register;
 mod system;
+mod vector_memory;
 
 pub(super) use atomic::*;
 pub(super) use branch::*;
 pub(super) use flags::*;
+pub(super) use float::*;
 pub(super) use immediate::*;
+pub(super) use lanes::*;
+pub(super) use lanes_float::*;
+pub(super) use lanes_long::*;
+pub(super) use lanes_move::*;
 pub(super) use memory::*;
 pub(super) use register::*;
 pub(super) use system::*;
+pub(super) use vector_memory::*;
 
 use super::Aarch64;
 use super::exception::{RAISE, what};

@@ -3,11 +3,16 @@
 use std::mem::offset_of;
 
 use arch::aarch64::Cpu;
+use arch::aarch64::state::{fpcr, fpsr};
+
+use super::super::Exception;
 
 use super::flags::{nzcv, set_nzcv};
 use super::{Aarch64, R, get, set, undefined, with};
 use crate::builder::{At, Bin, Builder, Fence, Flow, MemOp};
+use crate::guest::{Helper, Touches};
 use crate::isa::aarch64::{self as isa, OneX, Pstate, Sys};
+use crate::vcpu::Core;
 
 /// System registers that have rows of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +32,46 @@ const DCZID_EL0: u64 = 4;
 const ZVA_BYTES: u64 = 64;
 /// op0 - 2, op1, CRn, CRm, op2 of TPIDRRO_EL0.
 const TPIDRRO_EL0: u16 = 1 << 14 | 3 << 11 | 13 << 7 | 3;
+const CNTFRQ_EL0: u16 = 1 << 14 | 3 << 11 | 14 << 7;
+const CNTVCT_EL0: u16 = CNTFRQ_EL0 | 2;
+
+/// Translated code keeps flags of its own, which have been raised in the state when this comes.
+static READ_FPSR: Helper<Aarch64> =
+    Helper { name: "read_fpsr", touches: Touches::Fields, run: read_fpsr };
+
+fn read_fpsr(core: &mut Core<Aarch64>, _: [u64; 3]) -> Result<u64, Exception> {
+    Ok(core.state.fpsr)
+}
+
+static WRITE_FPSR: Helper<Aarch64> =
+    Helper { name: "write_fpsr", touches: Touches::Fields, run: write_fpsr };
+
+fn write_fpsr(core: &mut Core<Aarch64>, [v, ..]: [u64; 3]) -> Result<u64, Exception> {
+    core.state.fpsr = v & fpsr::WRITABLE;
+    Ok(0)
+}
+
+static WRITE_FPCR: Helper<Aarch64> =
+    Helper { name: "write_fpcr", touches: Touches::Fields, run: write_fpcr };
+
+fn write_fpcr(core: &mut Core<Aarch64>, [v, ..]: [u64; 3]) -> Result<u64, Exception> {
+    core.state.fpcr = v & fpcr::WRITABLE;
+    Ok(0)
+}
+
+/// The system counter, at a gigahertz.
+static COUNTER: Helper<Aarch64> =
+    Helper { name: "counter", touches: Touches::Fields, run: counter };
+
+fn counter(core: &mut Core<Aarch64>, _: [u64; 3]) -> Result<u64, Exception> {
+    Ok(core.machine.clock.now_ns())
+}
 
 pub(in super::super) fn mrs<B: Builder<Aarch64>>(b: &mut B, _: At, a: OneX, reg: SysReg) -> R<B> {
     let v = match reg {
         SysReg::Nzcv => nzcv(b),
         SysReg::Fpcr => b.field(offset_of!(Cpu, fpcr)),
-        SysReg::Fpsr => b.field(offset_of!(Cpu, fpsr)),
+        SysReg::Fpsr => b.call(&READ_FPSR, &[])?,
         SysReg::TpidrEl0 => b.field(offset_of!(Cpu, tpidr_el0)),
         SysReg::CtrEl0 => b.imm(CTR_EL0),
         SysReg::DczidEl0 => b.imm(DCZID_EL0),
@@ -48,8 +87,15 @@ pub(in super::super) fn msr<B: Builder<Aarch64>>(b: &mut B, _: At, a: OneX, reg:
             set_nzcv(b, v);
             return Ok(Flow::Next);
         }
-        SysReg::Fpcr => offset_of!(Cpu, fpcr),
-        SysReg::Fpsr => offset_of!(Cpu, fpsr),
+        // Translated code depends on it.
+        SysReg::Fpcr => {
+            b.call(&WRITE_FPCR, &[v])?;
+            return Ok(Flow::Resync);
+        }
+        SysReg::Fpsr => {
+            b.call(&WRITE_FPSR, &[v])?;
+            return Ok(Flow::Next);
+        }
         SysReg::TpidrEl0 => offset_of!(Cpu, tpidr_el0),
         SysReg::CtrEl0 | SysReg::DczidEl0 => return undefined(b),
     };
@@ -58,10 +104,12 @@ pub(in super::super) fn msr<B: Builder<Aarch64>>(b: &mut B, _: At, a: OneX, reg:
 }
 
 pub(in super::super) fn mrs_any<B: Builder<Aarch64>>(b: &mut B, _: At, a: isa::SysReg) -> R<B> {
-    if a.reg != TPIDRRO_EL0 {
-        return undefined(b);
-    }
-    let v = b.field(offset_of!(Cpu, tpidrro_el0));
+    let v = match a.reg {
+        TPIDRRO_EL0 => b.field(offset_of!(Cpu, tpidrro_el0)),
+        CNTFRQ_EL0 => b.imm(1_000_000_000),
+        CNTVCT_EL0 => b.call(&COUNTER, &[])?,
+        _ => return undefined(b),
+    };
     set(b, a.rt, v);
     Ok(Flow::Next)
 }
