@@ -116,15 +116,13 @@ fn find(start: &Start, name: &[u8]) -> Result<Found, StartError> {
 /// Runs a program; comes back only if it cannot be started.
 pub fn run(mut start: Start) -> StartError {
     match prepare(&mut start) {
-        Ok((found, abi)) => {
-            if abi.elf_machine == abi::RISCV64.elf_machine {
-                begin::<arch::riscv64::Riscv64>(start, found)
-            } else if abi.elf_machine == abi::X86_64.elf_machine {
-                begin::<arch::x86_64::X86_64>(start, found)
-            } else {
-                StartError::NoProgram(text(&start.program), "its processor is not ready yet")
-            }
+        Ok((found, abi)) if abi.elf_machine == abi::AARCH64.elf_machine => {
+            begin::<arch::aarch64::Aarch64>(start, found)
         }
+        Ok((found, abi)) if abi.elf_machine == abi::X86_64.elf_machine => {
+            begin::<arch::x86_64::X86_64>(start, found)
+        }
+        Ok((found, _)) => begin::<arch::riscv64::Riscv64>(start, found),
         Err(error) => error,
     }
 }

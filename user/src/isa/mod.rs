@@ -1,5 +1,6 @@
 //! What Linux programs of an architecture expect of the kernel, where architectures differ.
 
+mod aarch64;
 pub mod abi;
 mod hwprobe;
 mod riscv64;

@@ -8,6 +8,9 @@ use crate::{Errno, Isa, Thread};
 /// Bytes of the kernel's set of signals.
 const SET: u64 = 8;
 
+/// struct sigaction says where its handler returns to.
+const SA_RESTORER: u64 = 0x0400_0000;
+
 type Result = std::result::Result<u64, Errno>;
 
 fn set_size(len: u64) -> std::result::Result<(), Errno> {
@@ -44,7 +47,9 @@ pub fn rt_sigaction<G: Isa>(t: &mut Thread<G>, [signal, new, old, len, ..]: [u64
 fn read_action<G: Isa>(t: &Thread<G>, va: u64) -> std::result::Result<Action, Errno> {
     let unblockable = bit(libc::SIGKILL) | bit(libc::SIGSTOP);
     Ok(if G::HAS_RESTORER {
-        let [handler, flags, restorer, mask] = t.mem().read(va)?;
+        let [handler, flags, restorer, mask]: [u64; 4] = t.mem().read(va)?;
+        // Without the flag the member may hold anything.
+        let restorer = if flags & SA_RESTORER != 0 { restorer } else { 0 };
         Action { handler, flags, restorer, mask: mask & !unblockable }
     } else {
         let [handler, flags, mask] = t.mem().read(va)?;

@@ -6,6 +6,7 @@
 //! that it interrupted. One whose default is to end or stop the process does that to this one.
 //! Signals that instructions of the guest raise are made here ([`Thread::raise`]).
 
+mod aarch64;
 mod action;
 pub mod calls;
 mod frame;
