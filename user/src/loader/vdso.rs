@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn names_are_hashed_as_elf_does() {
-        assert_eq!(hash("LINUX_2.6"), 0x3ae7_5f6);
-        assert_eq!(hash("LINUX_4.15"), 0xae7_7f75);
+        assert_eq!(hash("LINUX_2.6"), 0x03ae_75f6);
+        assert_eq!(hash("LINUX_4.15"), 0x0ae7_7f75);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub fn page_up(value: u64) -> Option<u64> {
 
 /// A range of whole pages among the guest's addresses.
 fn pages(addr: u64, len: u64, error: Errno) -> Result<Range<u64>, Errno> {
-    if addr % PAGE != 0 {
+    if !addr.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     let len = page_up(len).ok_or(error)?;
@@ -209,7 +209,7 @@ impl Map {
     }
 
     fn map(&mut self, r: Request) -> Result<Done, Errno> {
-        if r.len == 0 || r.offset % PAGE != 0 {
+        if r.len == 0 || !r.offset.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         let len = page_up(r.len).filter(|len| *len <= END).ok_or(Errno::ENOMEM)?;

@@ -37,15 +37,15 @@ fn mappings_are_made_and_undone() {
 fn what_is_ours_is_never_mapped_over() {
     let space = space(1);
     let at = 0x2000_8000_0000;
-    let ours = [at..at + PAGE];
-    mapping::claim(ours[0].clone()).expect("nothing is there");
+    let ours = at..at + PAGE;
+    mapping::claim(ours.clone()).expect("nothing is there");
     let over = space.map(anonymous(at - PAGE, 3 * PAGE, RW, libc::MAP_FIXED));
     assert_eq!(over, Err(Errno::ENOMEM));
     assert!(crate::Mem.write(at - PAGE, &0u8).is_err());
     let beside = space.map(anonymous(at, PAGE, RW, 0)).expect("elsewhere").at;
     assert_ne!(beside, at);
     assert_eq!(space.unmap(at, PAGE).map(|d| d.at), Ok(0));
-    assert_eq!(mapping::claim(ours[0].clone()), Err(Errno::EEXIST));
+    assert_eq!(mapping::claim(ours.clone()), Err(Errno::EEXIST));
     let high = space.map(anonymous(END - PAGE, 2 * PAGE, RW, libc::MAP_FIXED));
     assert_eq!(high, Err(Errno::ENOMEM));
 }
