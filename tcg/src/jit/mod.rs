@@ -3,6 +3,7 @@
 pub(crate) mod cell;
 pub(crate) mod codebuf;
 pub(crate) mod demand;
+pub(crate) mod groups;
 pub(crate) mod probe;
 pub(crate) mod rotate;
 

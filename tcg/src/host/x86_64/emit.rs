@@ -22,6 +22,7 @@ use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::demand::{self, Demand, NOT_READ, Wanted};
+use crate::jit::groups::{self, Plan};
 use crate::jit::rotate::{self, Fused};
 use crate::jit::{ACCESS, Row, probe::Usage};
 
@@ -115,6 +116,8 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) narrow_lists: Vec<u64>,
     /// What becomes of each instruction of the block, if some are made one.
     fused: Option<Vec<Fused>>,
+    /// How the accesses of each instruction of the block find their pages.
+    pub(super) plans: Vec<Plan>,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -163,6 +166,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             rows: Vec::new(),
             last: None,
             flags: Flags::new(&usage),
+            plans: groups::plan(&usage, G::INT.count),
             demand,
             fused,
             written: 0,
