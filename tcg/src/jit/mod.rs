@@ -79,6 +79,8 @@ pub(crate) struct Rows {
     /// Distinct sets of guest registers of which only the low 32 bits are right: what is above
     /// are copies of bit 31 ([`demand`]).
     pub(crate) narrow: Box<[u64]>,
+    /// Offset of the jump that leaves the loop which the block is.
+    pub(crate) loop_exit: Option<usize>,
 }
 
 impl Rows {

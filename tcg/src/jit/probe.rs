@@ -37,6 +37,12 @@ pub(crate) struct Usage {
     pub(crate) accesses: bool,
     /// It calls into Rust.
     pub(crate) calls: bool,
+    /// Vector registers used.
+    pub(crate) vectors: u64,
+    /// Vector registers written.
+    pub(crate) vectors_written: u64,
+    /// Where it may go.
+    pub(crate) target: Option<u64>,
     /// It may leave the block.
     pub(crate) branches: bool,
 }
@@ -227,7 +233,12 @@ pub(crate) fn usage<G: Guest>(at: At, insn: G::Insn, mode: u32) -> Usage {
     let Ok(flow) = G::lower(&mut probe, at, insn, mode);
     probe.usage.branches = !matches!(flow, Flow::Next);
     match flow {
-        Flow::Branch(v, _) | Flow::Jump(v) => probe.uses(v),
+        Flow::Jump(v) => probe.uses(v),
+        Flow::Branch(v, target) => {
+            probe.uses(v);
+            probe.usage.target = Some(target);
+        }
+        Flow::Goto(target) => probe.usage.target = Some(target),
         _ => {}
     }
     if let Some((r, v)) = probe.usage.def
@@ -437,8 +448,15 @@ impl<G: Guest> Builder<G> for Probe<G> {
         self.reads_flags(asked_flags(c));
         Value::SIGN
     }
-    fn fget(&mut self, _: u8, _: Fmt) {}
-    fn fset(&mut self, _: u8, _: Fmt, (): ()) {}
+    /// A single that is not boxed is left to the interpreter.
+    fn fget(&mut self, r: u8, fmt: Fmt) {
+        self.usage.vectors |= 1 << r;
+        self.usage.traps |= fmt == Fmt::S && G::NAN_BOXED;
+    }
+    fn fset(&mut self, r: u8, _: Fmt, (): ()) {
+        self.usage.vectors |= 1 << r;
+        self.usage.vectors_written |= 1 << r;
+    }
     fn fload(&mut self, va: Value, fmt: Fmt) -> Result<(), Self::Trap> {
         self.plain_access(va, float(fmt), false);
         Ok(())

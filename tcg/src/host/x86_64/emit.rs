@@ -15,6 +15,7 @@ use super::asm::{Asm, Mem, Q, Rm, form};
 use super::flags::Flags;
 use super::fp::Fp;
 use super::layout;
+use super::loops::Head;
 use super::pool::Pool;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
@@ -68,6 +69,13 @@ pub(super) struct Local {
     used: u32,
 }
 
+impl Local {
+    /// A guest register.
+    pub(super) fn new(r: u8, dirty: bool) -> Self {
+        Self { guest: Some(r), dirty, used: 0 }
+    }
+}
+
 /// The last instruction written gave a value to a temporary: it can be written again with the
 /// register that the value is for.
 pub(super) enum LastDef {
@@ -118,6 +126,8 @@ pub(super) struct Emit<'a, G: Guest> {
     fused: Option<Vec<Fused>>,
     /// How the accesses of each instruction of the block find their pages.
     pub(super) plans: Vec<Plan>,
+    /// The loop that the block is.
+    pub(super) head: Option<Head>,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -169,6 +179,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             plans: groups::plan(&usage, G::INT.count),
             demand,
             fused,
+            head: None,
             written: 0,
             narrow: 0,
             narrow_lists: Vec::new(),
@@ -383,7 +394,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     }
 
     /// Writes a local back if the state is out of date.
-    fn write_back(&mut self, at: usize) {
+    pub(super) fn write_back(&mut self, at: usize) {
         let local = self.locals[at];
         if let (Some(r), true) = (local.guest, local.dirty) {
             self.asm.store(Q, LOCALS[at], layout::int::<G>(r));
@@ -442,6 +453,11 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.temps |= 1 << at;
         self.held |= 1 << at;
         LOCALS[at]
+    }
+
+    /// Keeps all locals where they are until the end of the operation.
+    pub(super) fn hold_all(&mut self) {
+        self.held = (1 << LOCALS.len()) - 1;
     }
 
     /// Keeps a local where it is until the end of the operation.
