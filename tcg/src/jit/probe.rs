@@ -492,15 +492,20 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn fcmp_flags(&mut self, _: FpFlags, _: bool, _: Fmt, (): (), (): ()) {
         self.usage.flags_written |= ALL_FLAGS;
     }
-    fn xget(&mut self, _: u8) {}
-    fn xset(&mut self, _: u8, (): ()) {}
+    fn xget(&mut self, r: u8) {
+        self.usage.vectors |= 1 << r;
+    }
+    fn xset(&mut self, r: u8, (): ()) {
+        self.usage.vectors |= 1 << r;
+        self.usage.vectors_written |= 1 << r;
+    }
     fn ximm(&mut self, _: u128) {}
-    fn xload(&mut self, va: Value, _: MemOp) -> Result<(), Self::Trap> {
-        self.access(va);
+    fn xload(&mut self, va: Value, m: MemOp) -> Result<(), Self::Trap> {
+        self.plain_access(va, m, false);
         Ok(())
     }
-    fn xstore(&mut self, va: Value, (): (), _: MemOp) -> Result<(), Self::Trap> {
-        self.access(va);
+    fn xstore(&mut self, va: Value, (): (), m: MemOp) -> Result<(), Self::Trap> {
+        self.plain_access(va, m, true);
         Ok(())
     }
     fn x1(&mut self, _: X1, _: Width, (): ()) {}

@@ -72,6 +72,7 @@ impl<G: Guest> Emit<'_, G> {
         let stub = self.stubs.request;
         self.cold_jmp(stub);
         self.forget_host_flags();
+        self.fp.low = Default::default();
         let (locals, vectors) = (self.locals, self.fp.locals);
         self.head = Some(Head { at, exit, locals, vectors });
     }
