@@ -482,6 +482,10 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn fclass(&mut self, _: Fmt, (): ()) -> Value {
         Value::SIGN
     }
+    fn fp_raised(&mut self) -> Value {
+        Value::SIGN
+    }
+    fn fp_forget(&mut self) {}
     fn fbits(&mut self, _: Fmt, (): ()) -> Value {
         Value::ANY
     }
