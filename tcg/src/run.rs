@@ -220,7 +220,7 @@ impl<G: Guest> Core<G> {
         let Some(native) = &machine.cache.native else {
             return 0;
         };
-        let code = native.compile(&machine.cache, block);
+        let code = native.compile(&machine.cache, block, &mut || self.page_of_code(&block.key));
         if code == 0 && native.make_room(&machine.cache) {
             self.forget_code();
             machine.broadcast(self, Work::ForgetCode);

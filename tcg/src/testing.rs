@@ -85,7 +85,8 @@ pub fn host_code<G: Guest>(state: G::State, gpa: u64, code: &[u8]) -> Option<Hos
     vcpu.core().sync_spaces();
     let block = vcpu.core().block_at(gpa).expect("memory is mapped");
     let native = machine.cache.native.as_ref()?;
-    match native.compile(&machine.cache, &block) {
+    let core = vcpu.core();
+    match native.compile(&machine.cache, &block, &mut || core.page_of_code(&block.key)) {
         0 => panic!("the block was not translated"),
         code => Some(native.listing(code)),
     }

@@ -128,6 +128,17 @@ impl<G: Guest> Core<G> {
         Ok(Block::new(key, offset as u32, body, second_page))
     }
 
+    /// The bytes of the block's first page, of which stores are seen already.
+    pub(crate) fn page_of_code(&mut self, key: &Key) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; PAGE_SIZE as usize];
+        if self.direct {
+            self.direct_fetch(key.pc & !PAGE_MASK, &mut bytes).ok()?;
+        } else {
+            self.place(key.gpa & !PAGE_MASK)?.hva.read(&mut bytes);
+        }
+        Some(bytes)
+    }
+
     /// Appends the bytes from `gpa` to the end of its page (as many as a block can use), after
     /// making sure that stores to them will be seen.
     fn code_bytes(&mut self, gpa: u64, va: u64, bytes: &mut Vec<u8>) -> Result<(), G::Exception> {

@@ -58,6 +58,8 @@ pub(crate) struct Block<G: Guest> {
     pub(crate) hits: AtomicU32,
     code: AtomicU64,
     dead: AtomicBool,
+    /// Guest-physical range, in the block's first page, of other code that its own depends on.
+    pub(crate) ahead: OnceLock<(u64, u64)>,
     /// Where it can fault, once it has code.
     pub(crate) rows: OnceLock<Rows>,
 }
@@ -72,6 +74,7 @@ impl<G: Guest> Block<G> {
             hits: AtomicU32::new(0),
             code: AtomicU64::new(0),
             dead: AtomicBool::new(false),
+            ahead: OnceLock::new(),
             rows: OnceLock::new(),
         }
     }
@@ -98,6 +101,9 @@ impl<G: Guest> Block<G> {
 
     fn touches(&self, gpa: u64, len: u64) -> bool {
         let overlaps = |from: u64, bytes: u64| gpa < from + bytes && from < gpa + len;
+        if self.ahead.get().is_some_and(|&(from, bytes)| overlaps(from, bytes)) {
+            return true;
+        }
         match self.second_page {
             None => overlaps(self.key.gpa, u64::from(self.len)),
             Some(second) => {
@@ -236,7 +242,7 @@ impl<G: Guest> Cache<G> {
     fn kill(&self, block: &Block<G>) {
         block.dead.store(true, SeqCst);
         if let (Some(native), code @ 1..) = (&self.native, block.code()) {
-            native.kill(block, code);
+            native.kill(code);
         }
     }
 

@@ -94,6 +94,10 @@ pub(crate) mod direct {
         NONE
     }
 
+    pub(crate) fn copy(_: u64, _: u64, _: u64) -> Answer {
+        NONE
+    }
+
     pub(crate) fn landing(_: u64) -> Option<u64> {
         None
     }
@@ -127,7 +131,7 @@ impl<G: Guest> Native<G> {
         match self.none {}
     }
 
-    pub(crate) fn kill(&self, _block: &Block<G>, _code: u64) {
+    pub(crate) fn kill(&self, _code: u64) {
         match self.none {}
     }
 
@@ -139,7 +143,12 @@ impl<G: Guest> Native<G> {
         match self.none {}
     }
 
-    pub(crate) fn compile(&self, _cache: &Cache<G>, _block: &Arc<Block<G>>) -> u64 {
+    pub(crate) fn compile(
+        &self,
+        _cache: &Cache<G>,
+        _block: &Arc<Block<G>>,
+        _page: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> u64 {
         match self.none {}
     }
 

@@ -6,6 +6,7 @@
 //! user mode all of that is [`user`]: guest addresses are host addresses.
 
 pub mod access;
+mod bulk;
 pub mod host;
 pub mod pages;
 pub mod ram;

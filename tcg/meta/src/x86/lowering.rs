@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::row::{Operand, Row};
+use super::row::Row;
 
 /// The functions of the semantics that there are. The rows of others are undefined instructions
 /// until somebody writes them; then their names come here.
@@ -143,6 +143,18 @@ pub(super) const WRITTEN: &[&str] = &[
     "align_right",
     "mpsadbw",
     "string_compare",
+    "mmx_move",
+    "mmx_from_gpr",
+    "gpr_from_mmx",
+    "vec_from_mmx",
+    "mmx_from_vec",
+    "mmx_insert",
+    "mmx_extract",
+    "mmx_mask",
+    "mmx_shuffle_words",
+    "mmx_mask_move",
+    "cvt_from_mmx",
+    "cvt_to_mmx",
     // The processor.
     "cpuid",
     "rdtsc",
@@ -159,13 +171,6 @@ pub(super) const WRITTEN: &[&str] = &[
 
 /// Features that the guest does not have, though they share functions with others.
 const MISSING: &[&str] = &["AVX", "AVX2"];
-
-/// Whether an operand is an MMX register: those rows share functions with the ones of SSE, and
-/// have none of their own yet.
-fn is_mmx(row: &Row) -> bool {
-    let mmx = |code: &Operand| matches!(code.method, Some('N' | 'P' | 'Q')) && code.kind != "0";
-    row.operands.iter().any(mmx)
-}
 
 const ARGUMENTS: &str = "b: &mut B, at: At, insn: &Insn";
 const RESULT: &str = "Lowered<X86_64, B>";
@@ -223,7 +228,7 @@ pub(super) fn function(lowering: &str) -> &str {
 
 fn is_written(row: &Row) -> bool {
     let missing = row.feature.as_deref().is_some_and(|name| MISSING.contains(&name));
-    WRITTEN.contains(&function(&row.lowering)) && !missing && !is_mmx(row)
+    WRITTEN.contains(&function(&row.lowering)) && !missing
 }
 
 /// The arms of the written rows among `rows`, of which the first has the index `first`.

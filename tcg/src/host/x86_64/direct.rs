@@ -245,6 +245,12 @@ pub(crate) fn copy_out(va: u64, data: &[u8]) -> Answer {
     unsafe { polyvisor_copy(va, data.as_ptr() as u64, data.len() as u64) }
 }
 
+/// Copies inside guest memory, upwards; the ranges may overlap.
+pub(crate) fn copy(to: u64, from: u64, bytes: u64) -> Answer {
+    // SAFETY: `from` as in `load`, `to` as in `store`.
+    unsafe { polyvisor_copy(to, from, bytes) }
+}
+
 /// Where to go on after a fault at host address `pc`, if it is one of the accessors'.
 pub(crate) fn landing(pc: u64) -> Option<u64> {
     let (start, end) =

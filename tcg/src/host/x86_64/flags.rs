@@ -36,22 +36,31 @@ pub(super) struct Flags {
     pending: Option<Pending>,
     /// Where the code ends if the host's flags are the guest's now.
     resident: Option<usize>,
+    /// The code that stored their image, if nothing but moves has come behind it.
+    saved: Option<(usize, usize)>,
     /// For each instruction of the block the flags that are asked for behind it.
     live: Vec<u64>,
 }
 
 impl Flags {
-    /// For a block of instructions.
+    /// For a block of instructions. Whatever comes behind it may ask for anything.
     pub(super) fn new(usage: &[Usage]) -> Self {
+        let last = usage.len().wrapping_sub(1);
+        let leaves = |at: usize| at == last || usage[at].branches;
+        let exits: Vec<u64> =
+            (0..usage.len()).map(|at| if leaves(at) { probe::ALL_FLAGS } else { 0 }).collect();
+        Self::with_exits(usage, &exits)
+    }
+
+    /// For a block of instructions; where each leaves the block, flags are asked for.
+    fn with_exits(usage: &[Usage], exits: &[u64]) -> Self {
         let mut live = vec![0; usage.len()];
-        // Whatever comes behind the block may ask for anything.
-        let mut behind = probe::ALL_FLAGS;
+        let mut behind = 0;
         for (at, usage) in usage.iter().enumerate().rev() {
-            live[at] = behind;
-            let before = behind & !usage.flags_written | usage.flags_read;
-            behind = if usage.branches { probe::ALL_FLAGS } else { before };
+            live[at] = behind | exits[at];
+            behind = live[at] & !usage.flags_written | usage.flags_read;
         }
-        Self { pending: None, resident: None, live }
+        Self { pending: None, resident: None, saved: None, live }
     }
 }
 
@@ -115,6 +124,11 @@ impl<G: Guest> Emit<'_, G> {
     /// The flags that somebody asks for behind the operation.
     pub(super) fn wanted_flags(&self) -> u64 {
         self.flags.live[self.index] | self.usage[self.index].flags_read
+    }
+
+    /// Says which flags are asked for where each instruction leaves the block.
+    pub(super) fn look_ahead(&mut self, exits: &[u64]) {
+        self.flags = Flags::with_exits(&self.usage, exits);
     }
 
     /// Notes an operation that leaves flags.
@@ -413,6 +427,10 @@ impl<G: Guest> Emit<'_, G> {
 
     /// The host's carry becomes that of the image.
     fn image_carry(&mut self) {
+        if self.flags.resident == Some(self.asm.pos()) {
+            self.drop_image(ops::flags::C);
+            return;
+        }
         let bit = i64::from(ops::flags::C.trailing_zeros());
         form::BT_EV_IB.mi(&mut self.asm, W, Rm::Mem(image::<G>()), bit);
     }
@@ -432,10 +450,28 @@ impl<G: Guest> Emit<'_, G> {
             FlagOp::LogicInverted => form::STC.n(&mut self.asm),
             _ => {}
         }
+        let start = self.asm.pos();
         form::LAHF.n(&mut self.asm);
         self.asm.setcc(FlagCond::Overflow as u8, RAX);
         self.asm.store(W, RAX, image::<G>());
         self.flags.resident = Some(self.asm.pos());
+        self.flags.saved = Some((start, self.asm.pos()));
+    }
+
+    /// The present instruction takes the flags that the host has, and is the last to ask for
+    /// `asked` of them: then their image is not needed, and its code is taken back. Not if the
+    /// instruction may fault, for then the interpreter does it again.
+    fn drop_image(&mut self, asked: u64) {
+        let usage = &self.usage[self.index];
+        let wanted = self.flags.live[self.index] & !usage.flags_written;
+        if wanted != 0 || usage.flags_read != asked || usage.traps {
+            return;
+        }
+        if let Some((start, end)) = self.flags.saved.take() {
+            self.asm.code.drain(start..end);
+            self.flags.resident = Some(self.asm.pos());
+            self.last = None;
+        }
     }
 
     /// The image becomes that of a floating-point comparison that was just made.
@@ -474,6 +510,7 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn condition(&mut self, c: FlagCond) -> u8 {
         use FlagCond::*;
         if self.flags.resident == Some(self.asm.pos()) {
+            self.drop_image(probe::asked_flags(c));
             // Numbered alike.
             return c as u8;
         }
@@ -516,6 +553,12 @@ impl<G: Guest> Emit<'_, G> {
     /// Code comes here with other flags too.
     pub(super) fn forget_host_flags(&mut self) {
         self.flags.resident = None;
+        self.flags.saved = None;
+    }
+
+    /// What comes now is not to be moved: the image stays.
+    pub(super) fn keep_image(&mut self) {
+        self.flags.saved = None;
     }
 
     /// The image of an operation that the host has no instruction for.

@@ -23,11 +23,9 @@ impl<G: Guest> Emit<'_, G> {
             }
             Flow::Goto(target) => {
                 self.commit(&[]);
-                if !self.loop_always(target) {
-                    self.flush();
-                    self.check_request(target, target);
-                    self.leave_to(target);
-                }
+                self.flush();
+                self.check_request(target, target);
+                self.leave_to(target);
                 true
             }
             Flow::Jump(target) => {
@@ -43,9 +41,7 @@ impl<G: Guest> Emit<'_, G> {
                     again &= target > self.at.pc;
                 }
                 self.commit(&[condition]);
-                if !last || !self.loop_if(condition, target) {
-                    self.branch(condition, target, last, again);
-                }
+                self.branch(condition, target, last, again);
                 last
             }
             Flow::ResyncIfAsked => {
@@ -99,6 +95,7 @@ impl<G: Guest> Emit<'_, G> {
             self.leave_to(self.at.next());
         } else {
             // The way out writes the locals back; the code goes on with them as they are.
+            self.keep_image();
             self.by_moves(|e| e.jcc_cold(code));
             self.cold_flush();
             self.cold_leave_to(target);
@@ -122,7 +119,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// To the code of a guest address, for good.
-    pub(super) fn leave_to(&mut self, target: u64) {
+    fn leave_to(&mut self, target: u64) {
         if !self.same_page(target) {
             self.probe(target);
             return;

@@ -17,7 +17,6 @@ mod fp_table;
 mod fpu_oracle;
 mod layout;
 mod listing;
-mod loops;
 mod memory;
 mod pool;
 mod regs;
@@ -39,9 +38,11 @@ use crate::builder::At;
 use crate::cache::{Block, Body, Predecoded};
 use crate::guest::Guest;
 use crate::interp::fields;
+use crate::jit::ahead::{self, Ahead};
 use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::{ACCESS, Exit, Row, Rows, probe};
+use crate::mmu::PAGE_MASK;
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
 use emit::Emit;
@@ -214,20 +215,14 @@ impl<G: Guest> Native<G> {
         (exec(0), self.buf.len() as u64, exec(self.stubs.fault))
     }
 
-    /// Makes a block's code at `code` leave at its first instruction, and where its loop begins.
-    pub(crate) fn kill(&self, block: &Block<G>, code: u64) {
+    /// Makes the code at `code` leave at its first instruction.
+    pub(crate) fn kill(&self, code: u64) {
         let entry = self.buf.offset_of(code);
         let rel = -((DEAD_BYTES + ENTRY_BYTES) as i32);
         let mut bytes = self.buf.read64(entry).to_le_bytes();
         bytes[0] = 0xe9;
         bytes[1..ENTRY_BYTES].copy_from_slice(&rel.to_le_bytes());
         self.buf.patch64(entry, u64::from_le_bytes(bytes));
-        if let Some(at) = block.rows.get().and_then(|rows| rows.loop_exit) {
-            // `jne` becomes `nop; jmp`.
-            let mut bytes = self.buf.read64(at).to_le_bytes();
-            bytes[..2].copy_from_slice(&[0x90, 0xe9]);
-            self.buf.patch64(at, u64::from_le_bytes(bytes));
-        }
     }
 
     /// Makes the jump whose displacement is at `site` go to `code`.
@@ -284,8 +279,36 @@ impl<G: Guest> Native<G> {
         }
     }
 
-    /// Translates a block; gives its entry, or 0 if there is no room.
-    pub(crate) fn compile(&self, cache: &crate::cache::Cache<G>, block: &Arc<Block<G>>) -> u64 {
+    /// For each instruction the flags that are asked for where it leaves the block; `None` if
+    /// nothing is known.
+    fn exits(
+        &self,
+        block: &Block<G>,
+        insns: impl ExactSizeIterator<Item = (At, G::Insn)>,
+        usage: &[probe::Usage],
+        page: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> Option<Vec<u64>> {
+        if usage.iter().all(|usage| usage.flags_written == 0) {
+            return None;
+        }
+        let bytes = page()?;
+        let (pc, gpa) = (block.key.pc & !PAGE_MASK, block.key.gpa & !PAGE_MASK);
+        let mut ahead = Ahead::new(&bytes, pc, block.key.mode);
+        let exits = ahead::exits::<G>(insns, usage, &mut ahead);
+        let range = ahead.range();
+        // From here on stores there kill the block; those before are seen by reading again.
+        let _ = block.ahead.set((gpa + range.start as u64, range.len() as u64));
+        (page()?[range.clone()] == bytes[range]).then_some(exits)
+    }
+
+    /// Translates a block; gives its entry, or 0 if there is no room. `page` reads the page that
+    /// the block begins in.
+    pub(crate) fn compile(
+        &self,
+        cache: &crate::cache::Cache<G>,
+        block: &Arc<Block<G>>,
+        page: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> u64 {
         let Body::Insns(insns) = &block.body else {
             return 0;
         };
@@ -305,7 +328,8 @@ impl<G: Guest> Native<G> {
             len: i.len,
         };
         let mode = block.key.mode;
-        let usage = insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
+        let usage: Vec<_> = insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
+        let exits = self.exits(block, insns.iter().map(|i| (at(i), i.insn)), &usage, page);
         let mut e = Emit::<G>::new(
             (&self.buf, &self.stubs, &self.pool),
             base,
@@ -315,8 +339,10 @@ impl<G: Guest> Native<G> {
             usage,
         );
         e.direct = self.direct;
+        if let Some(exits) = exits {
+            e.look_ahead(&exits);
+        }
         e.entry();
-        e.begin_loop();
         for (n, i) in insns.iter().enumerate() {
             let at = at(i);
             e.begin(n, at);
@@ -344,7 +370,6 @@ impl<G: Guest> Native<G> {
             rows: rows.into(),
             vec: e.fp.lists.into(),
             narrow: e.narrow_lists.into(),
-            loop_exit: e.head.map(|head| hot + head.exit),
         });
         space.blocks.insert(hot, block.clone());
         space.blocks.insert(cold, block.clone());

@@ -131,15 +131,44 @@ fn divide_narrow<B: Builder<X86_64>>(
     Ok(())
 }
 
-/// Division of 128 bits by 64: by a helper.
-fn divide_wide<B: Builder<X86_64>>(
-    b: &mut B,
-    divisor: B::V,
-    helper: &'static Helper<X86_64>,
-) -> Result<(), B::Trap> {
+/// Division of 128 bits by 64. Nearly always the dividend is one of 64 bits, extended, and the
+/// quotient fits for certain; what is left is done by a helper.
+fn divide_wide<B: Builder<X86_64>>(b: &mut B, divisor: B::V, signed: bool) -> Result<(), B::Trap> {
     let divisor = b.share(divisor);
     let (low, high) = (b.get(RAX), b.get(RDX));
-    let quotient = b.call(helper, &[low, high, divisor])?;
+    let zero = b.imm(0);
+    let extended = if signed { with(b, Bin::Sar, low, 63) } else { zero };
+    let plain = b.cmp(Cond::Eq, W64, high, extended);
+    let plain = b.share(plain);
+    // Neither 0 nor, of signed divisors, -1.
+    let fits = if signed {
+        let above = with(b, Bin::Add, divisor, 1);
+        let one = b.imm(1);
+        b.cmp(Cond::Gtu, W64, above, one)
+    } else {
+        b.cmp(Cond::Ne, W64, divisor, zero)
+    };
+    let plain = b.bin(Bin::And, W64, plain, fits);
+    let plain = b.share(plain);
+    let odd = with(b, Bin::Xor, plain, 1);
+    let odd = b.share(odd);
+    b.when(plain, |b| {
+        let low = b.get(RAX);
+        let op = if signed { Bin::DivS } else { Bin::DivU };
+        let quotient = b.bin(op, W64, low, divisor);
+        finish_wide(b, divisor, quotient);
+        Ok(())
+    })?;
+    b.when(odd, |b| {
+        let (low, high) = (b.get(RAX), b.get(RDX));
+        let quotient = b.call(if signed { &IDIV } else { &DIV }, &[low, high, divisor])?;
+        finish_wide(b, divisor, quotient);
+        Ok(())
+    })
+}
+
+/// The quotient, and the remainder that it leaves.
+fn finish_wide<B: Builder<X86_64>>(b: &mut B, divisor: B::V, quotient: B::V) {
     let quotient = b.share(quotient);
     // What the low half lacks is the remainder: it fits into 64 bits.
     let product = b.bin(Bin::Mul, W64, quotient, divisor);
@@ -147,7 +176,6 @@ fn divide_wide<B: Builder<X86_64>>(
     let remainder = b.bin(Bin::Sub, W64, low, product);
     let remainder = b.share(remainder);
     set_halves(b, W64, quotient, remainder);
-    Ok(())
 }
 
 static DIV: Helper<X86_64> = Helper { name: "div", touches: Touches::Fields, run: div128 };
@@ -171,8 +199,7 @@ fn divide<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, signed: bool) -> R
     let w = width(insn.operands[0]);
     let divisor: B::V = divisor(b, at, insn)?;
     match (w, signed) {
-        (W64, false) => divide_wide(b, divisor, &DIV)?,
-        (W64, true) => divide_wide(b, divisor, &IDIV)?,
+        (W64, _) => divide_wide(b, divisor, signed)?,
         _ => divide_narrow(b, w, divisor, signed)?,
     }
     Ok(Flow::Next)

@@ -10,7 +10,10 @@ use super::operand::{access, linear, offset, set, with, zext};
 use super::reg::{RAX, RCX, RDI, RSI};
 use super::{R, X86_64, undefined};
 use crate::builder::{At, Bin, Builder, Cond, FlagCond, FlagOp, Flow, Width};
+use crate::guest::x86_64::Exception;
+use crate::guest::{Helper, Touches};
 use crate::isa::x86_64::{self as isa, Insn, Mem, Operand, Rep, Segment};
+use crate::vcpu::Core;
 
 use Width::{W8, W16, W32, W64};
 
@@ -53,6 +56,10 @@ pub(in super::super) fn string<B: Builder<X86_64>>(
         element(b, at, insn, op)?;
         return Ok(Flow::Next);
     }
+    let segment = matches!(insn.mem.segment, Segment::Fs | Segment::Gs);
+    if matches!(op, Str::Movs | Str::Stos) && !insn.mem.addr32 && !(segment && op == Str::Movs) {
+        return repeat(b, at, insn, op);
+    }
     let (register, w) = counter(insn);
     let left = b.get(RCX);
     let zero = b.imm(0);
@@ -76,6 +83,72 @@ pub(in super::super) fn string<B: Builder<X86_64>>(
         more
     };
     Ok(Flow::Branch(again, at.pc))
+}
+
+/// REP MOVS and REP STOS: many elements at a time.
+fn repeat<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, op: Str) -> R<B> {
+    let helper = if op == Str::Movs { &MOVE } else { &FILL };
+    let size = b.imm(element_width(insn) as u64);
+    b.call(helper, &[size])?;
+    let left = b.get(RCX);
+    let zero = b.imm(0);
+    let more = b.cmp(Cond::Ne, W64, left, zero);
+    Ok(Flow::Branch(more, at.pc))
+}
+
+static MOVE: Helper<X86_64> = Helper {
+    name: "rep_movs",
+    touches: Touches::Registers,
+    run: |core, [size, ..]| rep(core, size, true),
+};
+static FILL: Helper<X86_64> = Helper {
+    name: "rep_stos",
+    touches: Touches::Registers,
+    run: |core, [size, ..]| rep(core, size, false),
+};
+
+/// Elements done at once at most, so that interrupts do not wait for long.
+const AT_ONCE: u64 = 1 << 16;
+
+/// Moves, or fills memory with, elements of `1 << size` bytes. The registers always say what is
+/// left: an access may fault.
+fn rep(core: &mut Core<X86_64>, size: u64, moves: bool) -> Result<u64, Exception> {
+    let [rax, rcx, rsi, rdi] = [RAX, RCX, RSI, RDI].map(usize::from);
+    let size = size as u8 & 3;
+    let bytes = 1u64 << size;
+    let down = core.state.df != 0;
+    let mut done = 0;
+    while core.state.gpr[rcx] != 0 && done < AT_ONCE {
+        let gpr = &core.state.gpr;
+        let (to, from, left) = (gpr[rdi], gpr[rsi], gpr[rcx]);
+        let wanted = left.min(AT_ONCE) << size;
+        // Elements that overlap their neighbours are moved one by one.
+        let apart = to == from || to.abs_diff(from) >= bytes;
+        let many = match () {
+            () if down || left == 1 || moves && !apart => 0,
+            () if moves => core.move_bytes(to, from, wanted) & !(bytes - 1),
+            () => {
+                let pattern = gpr[rax].to_le_bytes();
+                core.fill_bytes(to, &pattern[..bytes as usize], wanted)
+            }
+        };
+        let count = if many == 0 {
+            let value = if moves { core.load(from, size)? } else { core.state.gpr[rax] };
+            core.store(to, value, size)?;
+            1
+        } else {
+            many >> size
+        };
+        let by = if down { bytes.wrapping_neg() } else { count << size };
+        let gpr = &mut core.state.gpr;
+        gpr[rdi] = to.wrapping_add(by);
+        if moves {
+            gpr[rsi] = from.wrapping_add(by);
+        }
+        gpr[rcx] = left - count;
+        done += count;
+    }
+    Ok(0)
 }
 
 /// Width of an element.

@@ -158,6 +158,13 @@ pub(super) fn execute(core: &mut Core<X86_64>, [what, va, wide]: [u64; 3]) -> Do
     }
 }
 
+/// Makes all registers those of MMX: the stack's top is the first, none is empty.
+pub(super) fn enter_mmx(cpu: &mut Cpu) {
+    let mut unit = Unit { cpu };
+    unit.set_top(0);
+    unit.cpu.ftw = 0xff;
+}
+
 fn undefined() -> Done {
     Err(Exception::Fault(Vector::InvalidOpcode))
 }

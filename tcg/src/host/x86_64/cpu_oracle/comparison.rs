@@ -273,6 +273,8 @@ fn runs_on_host(insn: &Insn) -> bool {
         Op::Jmp | Op::Call | Op::Ret | Op::Ins | Op::Outs => false,
         // Intel's leaves the stack's top where it is.
         Op::Emms => false,
+        // Only Intel's prepare the x87 unit for an operand in memory.
+        Op::Cvtpi2ps => !matches!(insn.operands[1], Operand::Mem(_)),
         // Another processor says something else, and at another time.
         Op::Cpuid | Op::Rdtsc | Op::Rdtscp => false,
         Op::Mov if matches!(insn.operands[1], Operand::Segment(_)) => false,
@@ -293,7 +295,7 @@ fn aim(insn: &Insn, registers: &mut Registers, window: u64, rng: &mut Rng) -> bo
     let mut near = || middle + rng.below(256) - rng.below(256);
     let pointers: &[usize] = match insn.op() {
         Op::Movs | Op::Cmps => &[6, 7],
-        Op::Stos | Op::Scas | Op::Maskmovdqu => &[7],
+        Op::Stos | Op::Scas | Op::Maskmovdqu | Op::Maskmovq => &[7],
         Op::Lods => &[6],
         Op::Xlatb => &[3],
         Op::Leave | Op::Enter => &[5],

@@ -1,6 +1,6 @@
 //! Integer arithmetic on lanes.
 
-use super::{both, immediate, lanes_of, old, read, register, set};
+use super::{both, immediate, is_mmx, lanes_of, old, pair, read, register, set};
 use crate::builder::{At, Bin, Builder, Cond, Flow, Width, X1, X2, XImm};
 use crate::guest::x86_64::X86_64;
 use crate::guest::x86_64::sem::{R, Shift};
@@ -120,7 +120,7 @@ pub(in super::super::super) fn vec_abs<B: Builder<X86_64>>(
     insn: &Insn,
     bytes: u8,
 ) -> R<B> {
-    let x = read(b, at, insn, insn.operands[1])?;
+    let (_, x) = both(b, at, insn)?;
     let v = b.x1(X1::Abs, lanes_of(bytes), x);
     set(b, insn, v);
     Ok(Flow::Next)
@@ -135,7 +135,7 @@ pub(in super::super::super) fn vec_horizontal<B: Builder<X86_64>>(
     bytes: u8,
 ) -> R<B> {
     let w = lanes_of(bytes);
-    let (x, y) = both(b, at, insn)?;
+    let (x, y) = pair(b, at, insn)?;
     let even = b.x2(X2::UnzipEven, w, x, y);
     let odd = b.x2(X2::UnzipOdd, w, x, y);
     let v = apply(b, op, w, even, odd);
@@ -158,7 +158,7 @@ pub(in super::super::super) fn vec_logic<B: Builder<X86_64>>(
     insn: &Insn,
     op: Logic,
 ) -> R<B> {
-    if op == Logic::Xor && insn.operands[0] == insn.operands[1] {
+    if op == Logic::Xor && insn.operands[0] == insn.operands[1] && !is_mmx(insn) {
         let zero = b.ximm(0);
         set(b, insn, zero);
         return Ok(Flow::Next);
@@ -191,7 +191,7 @@ pub(in super::super::super) fn vec_shift_imm<B: Builder<X86_64>>(
     op: Shift,
     bytes: u8,
 ) -> R<B> {
-    let x = old(b, insn);
+    let x = old(b, insn)?;
     let v = b.xnum(shift_op(op).0, lanes_of(bytes), x, x, immediate(insn));
     set(b, insn, v);
     Ok(Flow::Next)
@@ -204,7 +204,7 @@ pub(in super::super::super) fn vec_shift_bytes<B: Builder<X86_64>>(
     insn: &Insn,
     op: Shift,
 ) -> R<B> {
-    let x = old(b, insn);
+    let x = old(b, insn)?;
     let zero = b.ximm(0);
     let by = immediate(insn).min(16);
     let v = match op {

@@ -1,7 +1,9 @@
 //! Comparisons, tests, masks and blends.
 
 use super::bytes_of;
-use super::{both, format, immediate, lanes_of, read_part, register, set, set_low, width_of};
+use super::{
+    both, format, immediate, is_mmx, lanes_of, read_part, register, set, set_low, width_of,
+};
 use crate::builder::{At, Bin, Builder, Cond, FCond, Flow, FpFlags, FpOp, Rm, Un, Width, X1, X2};
 use crate::guest::x86_64::X86_64;
 use crate::guest::x86_64::sem::{FLAGS, R, operand};
@@ -24,7 +26,7 @@ pub(in super::super::super) fn vec_compare<B: Builder<X86_64>>(
     relation: Compare,
     bytes: u8,
 ) -> R<B> {
-    let v = if relation == Compare::Eq && insn.operands[0] == insn.operands[1] {
+    let v = if relation == Compare::Eq && insn.operands[0] == insn.operands[1] && !is_mmx(insn) {
         b.ximm(u128::MAX)
     } else {
         let (x, y) = both(b, at, insn)?;

@@ -15,7 +15,7 @@ pub(in super::super::super) enum Rounding {
 }
 
 impl Rounding {
-    fn rm(self) -> Rm {
+    pub(super) fn rm(self) -> Rm {
         match self {
             Rounding::Round => Rm::Dynamic,
             Rounding::Truncate => Rm::Static(3),

@@ -20,7 +20,7 @@ pub(in super::super::super) fn vec_insert<B: Builder<X86_64>>(
 ) -> R<B> {
     // The operand has 32 bits where it is a register.
     let v = operand::read(b, at, insn, insn.operands[1])?;
-    let old = old(b, insn);
+    let old = old(b, insn)?;
     let v = b.xinsert(lanes_of(bytes), old, lane(insn, bytes), v);
     set(b, insn, v);
     Ok(Flow::Next)
@@ -77,7 +77,7 @@ pub(in super::super::super) fn insertps<B: Builder<X86_64>>(
         Operand::Xmm(r) => (n >> 6, b.xget(r)),
         _ => (0, load(b, at, insn, 4)?),
     };
-    let old = old(b, insn);
+    let old = old(b, insn)?;
     let v = b.xnum(XImm::Lane, Width::W32, old, y, from << 4 | n >> 4 & 3);
     let kept =
         (0..4).filter(|i| n >> i & 1 == 0).fold(0u128, |mask, i| mask | 0xffff_ffff << (32 * i));

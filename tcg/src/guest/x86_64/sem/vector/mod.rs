@@ -7,6 +7,7 @@ mod compare;
 mod convert;
 mod float;
 mod lanes;
+mod mmx;
 mod moves;
 mod shuffle;
 mod strings;
@@ -16,6 +17,7 @@ pub(in super::super) use compare::*;
 pub(in super::super) use convert::*;
 pub(in super::super) use float::*;
 pub(in super::super) use lanes::*;
+pub(in super::super) use mmx::*;
 pub(in super::super) use moves::*;
 pub(in super::super) use shuffle::*;
 pub(in super::super) use strings::*;
@@ -60,7 +62,7 @@ fn load<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, bytes: u8) -> Vector
 
 /// Reads an operand: a whole register, or 16 bytes of memory.
 fn read<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, operand: Operand) -> Vector<B> {
-    read_part(b, at, insn, operand, 16)
+    read_part(b, at, insn, operand, if mmx::is_mmx(insn) { 8 } else { 16 })
 }
 
 /// Reads an operand of which the low `bytes` bytes are meant.
@@ -73,6 +75,7 @@ fn read_part<B: Builder<X86_64>>(
 ) -> Vector<B> {
     match operand {
         Operand::Xmm(r) => Ok(b.xget(r)),
+        Operand::Mm(r) => mmx::get(b, r),
         Operand::Mem(_) => load(b, at, insn, bytes),
         _ => Ok(b.ximm(0)),
     }
@@ -106,24 +109,41 @@ fn register(operand: Operand) -> u8 {
 }
 
 /// The old value of the destination.
-fn old<B: Builder<X86_64>>(b: &mut B, insn: &Insn) -> B::F {
-    b.xget(register(insn.operands[0]))
+fn old<B: Builder<X86_64>>(b: &mut B, insn: &Insn) -> Vector<B> {
+    match insn.operands[0] {
+        Operand::Mm(r) => mmx::get(b, r),
+        to => Ok(b.xget(register(to))),
+    }
 }
 
 /// Both operands of an instruction whose first is its destination too.
 fn both<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) -> Result<(B::F, B::F), B::Trap> {
     let y = read(b, at, insn, insn.operands[1])?;
-    Ok((old(b, insn), y))
+    Ok((old(b, insn)?, y))
 }
 
-/// Writes the destination.
+/// The same for operations that take lanes from both in turn: those of MMX are one vector, which
+/// then is both.
+fn pair<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) -> Result<(B::F, B::F), B::Trap> {
+    let (x, y) = both(b, at, insn)?;
+    if !mmx::is_mmx(insn) {
+        return Ok((x, y));
+    }
+    let both = mmx::join(b, x, y);
+    Ok((both, both))
+}
+
+/// Writes the destination; one of MMX has been read before, which has prepared the unit.
 fn set<B: Builder<X86_64>>(b: &mut B, insn: &Insn, v: B::F) {
-    b.xset(register(insn.operands[0]), v);
+    match insn.operands[0] {
+        Operand::Mm(r) => mmx::set(b, r, v),
+        to => b.xset(register(to), v),
+    }
 }
 
 /// Writes the lowest lane of the destination.
 fn set_low<B: Builder<X86_64>>(b: &mut B, insn: &Insn, fmt: Fmt, v: B::F) {
-    let old = old(b, insn);
+    let old = b.xget(register(insn.operands[0]));
     let merged = b.xnum(XImm::Lane, width_of(fmt), old, v, 0);
     set(b, insn, merged);
 }

@@ -107,7 +107,7 @@ pub(in super::super::super) fn half_load<B: Builder<X86_64>>(
     half: Half,
 ) -> R<B> {
     let v = load(b, at, insn, 8)?;
-    let old = old(b, insn);
+    let old = old(b, insn)?;
     let merged = b.xnum(XImm::Lane, W64, old, v, u8::from(half == Half::High));
     set(b, insn, merged);
     Ok(Flow::Next)
@@ -141,7 +141,7 @@ pub(in super::super::super) fn half_move<B: Builder<X86_64>>(
     way: HalfMove,
 ) -> R<B> {
     let v = b.xget(register(insn.operands[1]));
-    let old = old(b, insn);
+    let old = old(b, insn)?;
     // Lane 0 from lane 1, or lane 1 from lane 0.
     let lanes = if way == HalfMove::HighToLow { 0x10 } else { 0x01 };
     let merged = b.xnum(XImm::Lane, W64, old, v, lanes);

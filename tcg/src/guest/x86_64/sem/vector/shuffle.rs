@@ -1,6 +1,8 @@
 //! Lanes in another order.
 
-use super::{Half, both, immediate, lanes_of, read, read_part, set};
+use super::{
+    Half, both, byte_numbers, high, immediate, is_mmx, join, lanes_of, pair, read, read_part, set,
+};
 use crate::builder::{At, Builder, Flow, Width, X1, X2, XImm};
 use crate::guest::x86_64::X86_64;
 use crate::guest::x86_64::sem::R;
@@ -17,8 +19,11 @@ pub(in super::super::super) fn unpack<B: Builder<X86_64>>(
     bytes: u8,
 ) -> R<B> {
     let (x, y) = both(b, at, insn)?;
-    let op = if half == Half::Low { X2::ZipLow } else { X2::ZipHigh };
+    let mmx = is_mmx(insn);
+    let op = if half == Half::Low || mmx { X2::ZipLow } else { X2::ZipHigh };
     let v = b.x2(op, lanes_of(bytes), x, y);
+    // All lanes of 64 bits are in the low half, and those of their upper halves come last.
+    let v = if mmx && half == Half::High { high(b, v) } else { v };
     set(b, insn, v);
     Ok(Flow::Next)
 }
@@ -38,7 +43,7 @@ pub(in super::super::super) fn pack<B: Builder<X86_64>>(
     insn: &Insn,
     how: Pack,
 ) -> R<B> {
-    let (x, y) = both(b, at, insn)?;
+    let (x, y) = pair(b, at, insn)?;
     let (op, w) = match how {
         Pack::SignedWords => (X2::PackSS, W16),
         Pack::UnsignedWords => (X2::PackSU, W16),
@@ -121,6 +126,7 @@ pub(in super::super::super) fn shuffle_bytes<B: Builder<X86_64>>(
     insn: &Insn,
 ) -> R<B> {
     let (x, y) = both(b, at, insn)?;
+    let y = if is_mmx(insn) { byte_numbers(b, y) } else { y };
     let v = b.x2(X2::Shuffle, W8, x, y);
     set(b, insn, v);
     Ok(Flow::Next)
@@ -159,6 +165,7 @@ pub(in super::super::super) fn align_right<B: Builder<X86_64>>(
     insn: &Insn,
 ) -> R<B> {
     let (x, y) = both(b, at, insn)?;
+    let (x, y) = if is_mmx(insn) { (b.ximm(0), join(b, y, x)) } else { (x, y) };
     let v = b.xnum(XImm::Extract, W8, y, x, immediate(insn).min(32));
     set(b, insn, v);
     Ok(Flow::Next)
