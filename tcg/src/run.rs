@@ -125,6 +125,9 @@ impl<G: Guest> Vcpu<G> {
                 if let Some(e) = core.raised.take() {
                     core.deliver(e);
                 }
+                if core.direct {
+                    return;
+                }
                 core.look_again();
             }
         }

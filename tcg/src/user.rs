@@ -106,15 +106,14 @@ impl<G: Guest> Vcpu<G> {
     /// [`Vcpu::run`] in user mode. A system call is an exception out of here and the way back in,
     /// so both are kept short.
     pub(crate) fn run_user(&mut self) -> Stop<G::Exception> {
-        let core = self.core.get();
-        core.signals().set_inside(true);
+        self.core.signals().set_inside(true);
         // Before anything cached is used: a signal frame may have been restored.
-        core.sync_spaces();
+        self.core.get().sync_mode();
         let stop = loop {
-            let core = self.core.get();
-            if core.signals().request.load(Relaxed) != 0 && core.attend() {
+            if self.core.signals().request.load(Relaxed) != 0 && self.core.get().attend() {
                 break Stop::Kicked;
             }
+            let core = self.core.get();
             let pc = fields::read::<G>(&core.state, G::PC);
             let code = if core.interpret { None } else { core.jump_table().code(pc) };
             match code {
@@ -129,9 +128,8 @@ impl<G: Guest> Vcpu<G> {
                 break Stop::Exception(e);
             }
         };
-        let core = self.core.get();
-        core.raise_fp_flags();
-        core.signals().leave();
+        self.core.get().raise_fp_flags();
+        self.core.signals().leave();
         stop
     }
 }

@@ -322,6 +322,13 @@ impl<G: Guest> Core<G> {
         }
     }
 
+    /// [`Self::sync_spaces`] where there is one space.
+    pub(crate) fn sync_mode(&mut self) {
+        if self.hot.jumps == 0 || G::mode(&self.state) != self.fetch_space.1 {
+            self.sync_spaces();
+        }
+    }
+
     /// What was learnt from mappings of the old owner alone is forgotten in the spaces that the
     /// new one uses too.
     fn change_owner(&mut self, owner: u64) {

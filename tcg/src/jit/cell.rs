@@ -70,6 +70,11 @@ impl<G: Guest> CoreRef<G> {
         unsafe { (*self.cell.core.get()).assume_init_mut() }
     }
 
+    /// What other threads may touch of it.
+    pub(crate) fn signals(&self) -> &Signals<G> {
+        &self.cell.signals
+    }
+
     /// Address of the core for translated code.
     pub(crate) fn address(&mut self) -> *mut Core<G> {
         self.cell.core.get().cast()

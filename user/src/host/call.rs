@@ -9,8 +9,8 @@ use crate::Errno;
 pub(crate) fn plain(number: i64, a: [u64; 6]) -> Result<u64, Errno> {
     // SAFETY: the number and the arguments are integers to the kernel, which checks every
     // address; whether what is mapped there may be written is the caller's promise above.
-    let result = unsafe { libc::syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]) };
-    if result == -1 { Err(Errno::last()) } else { Ok(result as u64) }
+    let result = unsafe { tcg::syscall::plain(number, &a) };
+    if (-4095..0).contains(&result) { Err(Errno(-result as i32)) } else { Ok(result as u64) }
 }
 
 /// Makes a system call that may block: a signal ends it, or keeps it from being begun

@@ -95,7 +95,11 @@ pub(super) extern "sysv64" fn helper<G: Guest>(
     let args = [core.hot.spill[0], core.hot.spill[1], core.hot.spill[2]];
     let result = (helper.run)(core, args);
     core.sync_fp_control();
-    core.sync_spaces();
+    if core.direct {
+        core.sync_mode();
+    } else {
+        core.sync_spaces();
+    }
     answer(core, result)
 }
 

@@ -65,6 +65,27 @@ pub unsafe fn syscall(flag: &AtomicU32, number: i64, args: &[u64; 6]) -> i64 {
     unsafe { polyvisor_syscall(flag, number as u64, args) }
 }
 
+/// Makes a system call, flag or not; gives what the kernel returned.
+///
+/// # Safety
+/// The call must not harm this program's own memory.
+pub unsafe fn plain(number: i64, args: &[u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = *args;
+    let result;
+    // SAFETY: the kernel's convention: it keeps all registers but rax, rcx and r11. What the call
+    // does is the caller's promise.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
 /// Where a thread goes on that a handler found at `pc` on the way into such a call.
 pub(super) fn restart(pc: u64) -> Option<u64> {
     let (start, end) =
