@@ -120,6 +120,15 @@ impl<G: Guest> Vcpu<G> {
             Exit::Chain => self.chain(),
             Exit::Resync => core.look_again(),
             Exit::Interpret | Exit::Fault => core.interpret = true,
+            Exit::Call => {
+                core.raise_fp_flags();
+                if let Err(e) = native.finish_call(core) {
+                    core.deliver(e);
+                }
+                if !core.direct {
+                    core.look_again();
+                }
+            }
             Exit::Exception | Exit::Raised => {
                 core.raise_fp_flags();
                 if let Some(e) = core.raised.take() {

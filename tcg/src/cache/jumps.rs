@@ -17,19 +17,19 @@ const PAGE_WORDS: usize = 64;
 /// An address that no instruction has: odd, and not canonical in any mode.
 const EMPTY: u64 = 0x5555_0000_0000_0001;
 
-/// A guest address and the host address of its code.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-pub(crate) struct Jump {
-    pub(crate) pc: u64,
-    pub(crate) code: u64,
-}
+/// A guest address and the host address of its code. All zeros is an empty entry, except in the
+/// place of address 0: so a new table is memory that nobody has touched.
+type Jump = [u64; 2];
+
+/// Blocks are kept in parts, made as they are needed.
+const PART: usize = 128;
+type Part<G> = Box<[Option<Arc<Block<G>>>; PART]>;
 
 /// A table.
 pub(crate) struct Jumps<G: Guest> {
     table: Box<[Jump]>,
     /// The blocks themselves, for the dispatcher.
-    blocks: Box<[Option<Arc<Block<G>>>]>,
+    blocks: Box<[Option<Part<G>>]>,
     /// A bit per page (hashed) that was ever entered, so that most page flushes cost nothing.
     pages: [u64; PAGE_WORDS],
     /// Indices of entries that may be filled.
@@ -45,10 +45,12 @@ pub(crate) const fn index(pc: u64, align: u64) -> usize {
 impl<G: Guest> Jumps<G> {
     /// An empty table; `miss` is the code that a jump to an unknown address goes to.
     pub(crate) fn new(miss: u64) -> Self {
-        let empty = Jump { pc: EMPTY, code: miss };
+        let empty = [EMPTY, miss];
+        let mut table = vec![[0; 2]; ENTRIES];
+        table[0] = empty;
         Self {
-            table: vec![empty; ENTRIES].into(),
-            blocks: vec![None; ENTRIES].into(),
+            table: table.into(),
+            blocks: (0..ENTRIES / PART).map(|_| None).collect(),
             pages: [0; PAGE_WORDS],
             used: Vec::new(),
             empty,
@@ -70,23 +72,29 @@ impl<G: Guest> Jumps<G> {
         let at = index(pc, G::INSN_ALIGN);
         self.table[at] = match block.code() {
             0 => self.empty,
-            code => Jump { pc, code },
+            code => [pc, code],
         };
-        if self.blocks[at].replace(block.clone()).is_none() {
+        let part = self.blocks[at / PART].get_or_insert_with(|| Box::new([const { None }; PART]));
+        if part[at % PART].replace(block.clone()).is_none() {
             self.used.push(at as u16);
         }
+    }
+
+    fn block(&self, at: usize) -> Option<&Arc<Block<G>>> {
+        self.blocks[at / PART].as_ref()?[at % PART].as_ref()
     }
 
     /// The host code of the live block of an address, if it is known here.
     pub(crate) fn code(&self, pc: u64) -> Option<u64> {
         let at = index(pc, G::INSN_ALIGN);
-        let block = self.blocks[at].as_ref()?;
-        (self.table[at].pc == pc && !block.is_dead()).then_some(self.table[at].code)
+        let block = self.block(at)?;
+        let [entry, code] = self.table[at];
+        (entry == pc && !block.is_dead()).then_some(code)
     }
 
     /// The live block of an address, if it is known here.
     pub(crate) fn find(&self, pc: u64) -> Option<&Arc<Block<G>>> {
-        let block = self.blocks[index(pc, G::INSN_ALIGN)].as_ref()?;
+        let block = self.block(index(pc, G::INSN_ALIGN))?;
         (block.key.pc == pc && !block.is_dead()).then_some(block)
     }
 
@@ -98,8 +106,8 @@ impl<G: Guest> Jumps<G> {
             let mut used = std::mem::take(&mut self.used);
             used.retain(|&at| {
                 // A block may reach into the page behind its own.
-                let on_page = self.blocks[usize::from(at)]
-                    .as_ref()
+                let on_page = self
+                    .block(usize::from(at))
                     .is_none_or(|b| b.first_page() == page || b.last_page() == page);
                 if on_page {
                     self.forget(at);
@@ -111,8 +119,11 @@ impl<G: Guest> Jumps<G> {
     }
 
     fn forget(&mut self, at: u16) {
-        self.table[usize::from(at)] = self.empty;
-        self.blocks[usize::from(at)] = None;
+        let at = usize::from(at);
+        self.table[at] = self.empty;
+        if let Some(part) = &mut self.blocks[at / PART] {
+            part[at % PART] = None;
+        }
     }
 
     /// Forgets everything.

@@ -75,6 +75,9 @@ pub enum Touches {
     Fields,
     /// The register files and the program counter too.
     Registers,
+    /// The same, and the instruction ends with the call: it raises an exception, or has set the
+    /// program counter ([`Flow::Dispatch`](crate::builder::Flow)).
+    Leaves,
 }
 
 /// The function of a helper: up to three arguments, a result or an exception.

@@ -9,6 +9,7 @@ use crate::cache::{Block, Cache};
 use crate::guest::Guest;
 use crate::jit::Exit;
 use crate::jit::cell::CoreRef;
+use crate::vcpu::Core;
 
 /// A translator that there is none of.
 pub(crate) struct Native<G> {
@@ -158,6 +159,10 @@ impl<G: Guest> Native<G> {
     }
 
     pub(crate) fn before_fork(&self) -> ForkedCode<'_, G> {
+        match self.none {}
+    }
+
+    pub(crate) fn finish_call(&self, _core: &mut Core<G>) -> Result<(), G::Exception> {
         match self.none {}
     }
 

@@ -121,7 +121,7 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
     }
 
     fn call(&mut self, h: &'static Helper<G>, args: &[u64]) -> Result<u64, G::Exception> {
-        if h.touches == Touches::Registers {
+        if h.touches != Touches::Fields {
             fields::write::<G>(&mut self.core.state, G::PC, self.at.pc);
         }
         let mut all = [0; 3];

@@ -28,6 +28,9 @@ pub(crate) enum Exit {
     /// The instruction whose row is that of the access at host address `hot.exit[1]` faulted: the
     /// interpreter does it again.
     Fault = 7,
+    /// The instruction ends in a call of the helper at `hot.exit[0]`, for which the state is up to
+    /// date.
+    Call = 8,
 }
 
 impl Exit {
@@ -41,6 +44,7 @@ impl Exit {
             5 => Exit::Interpret,
             6 => Exit::Raised,
             7 => Exit::Fault,
+            8 => Exit::Call,
             _ => unreachable!("exit code {code}: translated code returns only the codes above"),
         }
     }

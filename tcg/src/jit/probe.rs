@@ -388,7 +388,7 @@ impl<G: Guest> Builder<G> for Probe<G> {
         for &v in args {
             self.uses(v);
         }
-        if h.touches == Touches::Registers {
+        if h.touches != Touches::Fields {
             self.usage.sometimes = u64::MAX;
         }
         Ok(Value::ANY)

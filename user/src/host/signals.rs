@@ -184,6 +184,14 @@ pub(crate) fn take() -> Option<(i32, Info)> {
     })
 }
 
+/// In the child of a fork, with all signals blocked: nothing has come for it yet.
+pub(crate) fn forget() {
+    INBOX.with(|inbox| {
+        inbox.late.store(0, Relaxed);
+        inbox.flag.store(0, Relaxed);
+    });
+}
+
 /// Makes a system call of the host. Where it may block, a signal ends it; the error is
 /// [`Errno::RESTART`] if it was not begun.
 pub(crate) fn syscall(number: i64, args: &[u64; 6]) -> Result<u64, Errno> {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use super::int;
 use super::open::{self, HERE};
-use crate::host::call::plain;
+use crate::host::call::{interruptible, plain};
 use crate::host::signals;
 use crate::isa::abi;
 use crate::loader::script::{self, DEEPEST, HEAD};
@@ -206,7 +206,8 @@ fn native(path: &[u8], args: &[Vec<u8>], env: &[Vec<u8>]) -> Result<u64, Errno> 
     let name = CString::new(path).map_err(|_| Errno::EINVAL)?;
     let (args, env) = (List::new(bytes(args))?, List::new(bytes(env))?);
     let call = [name.as_ptr() as u64, args.address(), env.address(), 0, 0, 0];
-    plain(libc::SYS_execve, call)
+    // A signal that has come is delivered first: it would be lost.
+    interruptible(libc::SYS_execve, call)
 }
 
 /// Runs a guest's program: Polyvisor once more.
@@ -234,7 +235,7 @@ fn reenter<G: Isa>(
     set_close_on_exec(own, false);
     let flags = libc::AT_EMPTY_PATH as u64;
     let call = [own as u64, c"".as_ptr() as u64, line.address(), env.address(), flags, 0];
-    let result = plain(libc::SYS_execveat, call);
+    let result = interruptible(libc::SYS_execveat, call);
     set_close_on_exec(own, true);
     result
 }

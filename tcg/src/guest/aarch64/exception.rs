@@ -38,7 +38,7 @@ pub(super) mod what {
 
 /// Raises an exception: which, and its immediate.
 pub(super) static RAISE: Helper<Aarch64> =
-    Helper { name: "raise", touches: Touches::Registers, run: raise };
+    Helper { name: "raise", touches: Touches::Leaves, run: raise };
 
 fn raise(_: &mut Core<Aarch64>, [kind, imm, _]: [u64; 3]) -> Result<u64, Exception> {
     Err(match kind {

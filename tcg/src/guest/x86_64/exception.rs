@@ -46,7 +46,7 @@ pub(super) const INTERRUPT: u64 = 0x200;
 
 /// Raises the exception that its argument names.
 pub(super) static RAISE: Helper<X86_64> =
-    Helper { name: "raise", touches: Touches::Registers, run: raise };
+    Helper { name: "raise", touches: Touches::Leaves, run: raise };
 
 fn raise(_: &mut Core<X86_64>, [what, ..]: [u64; 3]) -> Result<u64, Exception> {
     let vectors = [

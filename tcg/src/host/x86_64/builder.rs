@@ -7,6 +7,7 @@ use super::layout;
 use super::regs::*;
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
+use crate::jit::Exit;
 use crate::ops;
 
 /// Nothing can go wrong while translating.
@@ -175,7 +176,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         for (slot, &v) in args.iter().enumerate() {
             self.spill_arg(v, slot);
         }
-        let all = h.touches == Touches::Registers;
+        let all = h.touches != Touches::Fields;
         if all {
             self.commit(&[]);
             self.flush();
@@ -183,6 +184,15 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             self.asm.store(Q, RAX, layout::field(G::PC));
         }
         self.asm.mov_imm(RAX, std::ptr::from_ref(h) as u64);
+        if h.touches == Touches::Leaves {
+            self.asm.store(Q, RAX, layout::exit::<G>(0));
+            self.asm.mov_imm(RAX, Exit::Call as u64);
+            let stub = self.stubs.exit;
+            self.jmp_stub(stub);
+            // What follows is not reached.
+            self.forget_locals();
+            return Ok(self.push(Node::Imm(0)));
+        }
         let stub = if all { self.stubs.call_registers } else { self.calls().call_fields };
         self.call_stub(stub);
         let back = self.here();

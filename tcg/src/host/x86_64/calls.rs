@@ -103,6 +103,14 @@ pub(super) extern "sysv64" fn helper<G: Guest>(
     answer(core, result)
 }
 
+/// Runs the helper that translated code left with [`crate::jit::Exit::Call`] for.
+pub(super) fn leave<G: Guest>(core: &mut Core<G>) -> Result<(), G::Exception> {
+    // SAFETY: translated code has just stored there what was a static reference.
+    let helper = unsafe { &*(core.hot.exit[0] as *const Helper<G>) };
+    let args = [core.hot.spill[0], core.hot.spill[1], core.hot.spill[2]];
+    (helper.run)(core, args).map(|_| ())
+}
+
 /// A floating-point operation in software: `what` is its number in [`fp_table`].
 pub(super) extern "sysv64" fn fp<G: Guest>(core: *mut Core<G>, what: u64) -> Answer {
     // SAFETY: as in `load`.

@@ -241,6 +241,11 @@ impl<G: Guest> Native<G> {
         exit
     }
 
+    /// Behind [`Exit::Call`]: what the block ended in.
+    pub(crate) fn finish_call(&self, core: &mut Core<G>) -> Result<(), G::Exception> {
+        calls::leave(core)
+    }
+
     /// An exception came from inside a block: brings the state up to date.
     /// `kind` is [`ACCESS`] for a fault of an access, 0 for a call.
     fn recover(&self, core: &mut Core<G>, kind: u32) {
