@@ -12,6 +12,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("accel/src/kvm/page.rs", "the structure of unions through which KVM tells why it came back"),
     ("accel/src/kvm/probe/memory.rs", "gives a guest some pages of our own heap"),
     ("accel/src/kvm/ring.rs", "maps a ring that the kernel fills, and hands entries back"),
+    ("accel/src/kvm/riscv64/pins.rs", "interrupts from threads that have the descriptor alone"),
     ("accel/src/kvm/x86_64/structs.rs", "a union of register blocks, and an area's size"),
     ("accel/src/lib.rs", "the contract that accelerators rest on when they map memory"),
     ("accel/src/tcg/mod.rs", "passes the memory's contract on to tcg"),

@@ -93,6 +93,19 @@ impl Memory {
         Ok(())
     }
 
+    /// Writes a byte; `None` where the guest has no memory that it may write.
+    #[cfg(target_arch = "riscv64")]
+    pub(super) fn write_byte(&self, gpa: u64, byte: u8) -> Option<()> {
+        let state = self.state();
+        let holds = |m: &&Mapped| (m.slot.gpa..m.end()).contains(&gpa) && !m.slot.readonly;
+        let mapped = state.slots.iter().find(holds)?;
+        let offset = (gpa - mapped.slot.gpa) as usize;
+        // SAFETY: inside the slot's mapping, which `HostMemory` keeps, and which the guest may
+        // access meanwhile, so the access is volatile.
+        unsafe { mapped.slot.memory.as_ptr().add(offset).write_volatile(byte) };
+        Some(())
+    }
+
     /// Copies from guest memory; how many bytes there are.
     pub(super) fn read(&self, gpa: u64, into: &mut [u8]) -> usize {
         let state = self.state();

@@ -9,6 +9,7 @@ use crate::cache::{Block, Cache};
 use crate::guest::Guest;
 use crate::jit::Exit;
 use crate::jit::cell::CoreRef;
+use crate::testing::HostCode;
 use crate::vcpu::Core;
 
 /// A translator that there is none of.
@@ -155,6 +156,10 @@ impl<G: Guest> Native<G> {
         _block: &Arc<Block<G>>,
         _page: &mut dyn FnMut() -> Option<Vec<u8>>,
     ) -> u64 {
+        match self.none {}
+    }
+
+    pub(crate) fn listing(&self, _code: u64) -> HostCode {
         match self.none {}
     }
 
