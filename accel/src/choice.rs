@@ -89,12 +89,18 @@ pub fn choose<A: Target>(wish: Wish, tcg: TcgMode) -> Result<Choice<A>, Error> {
 
 /// Every accelerator that runs guests of architecture `A` here, worth using or not: for tests and
 /// for changing from one to another.
-pub fn at_hand<A: Target>() -> Vec<(&'static str, Box<dyn Accelerator<A>>)> {
+/// The software CPU is there once for each of `modes`.
+pub fn at_hand<A: Target>(modes: &[TcgMode]) -> Vec<(&'static str, Box<dyn Accelerator<A>>)> {
     let mut all: Vec<(&'static str, Box<dyn Accelerator<A>>)> = Vec::new();
     all.extend(A::native().map(|native| ("kvm", native.accelerator)));
     if A::TCG_RUNS_MACHINES {
-        all.push(("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter })));
-        all.push(("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit })));
+        all.extend(modes.iter().map(|mode| -> (&'static str, Box<dyn Accelerator<A>>) {
+            let name = match mode {
+                TcgMode::Interpreter => "tcg, interpreter",
+                TcgMode::Jit => "tcg, translator",
+            };
+            (name, Box::new(Tcg { mode: *mode }))
+        }));
     }
     all
 }

@@ -66,6 +66,10 @@ pub struct AccelSpec {
     /// How the software CPU works, if it is that.
     #[serde(default)]
     pub tcg: TcgKind,
+    /// Every so many milliseconds another accelerator that is at hand takes the running guest
+    /// over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover_ms: Option<u32>,
 }
 
 /// An accelerator.
@@ -223,7 +227,7 @@ mod tests {
     fn a_spec_survives_json() {
         let spec = MachineSpec {
             isa: Isa::Riscv64,
-            accel: AccelSpec { kind: AccelKind::Tcg, tcg: TcgKind::Interp },
+            accel: AccelSpec { kind: AccelKind::Tcg, tcg: TcgKind::Interp, handover_ms: Some(500) },
             board: BoardSpec {
                 cpus: 4,
                 memory: 512 << 20,
@@ -259,7 +263,7 @@ mod tests {
     fn what_may_be_left_out_has_its_default() {
         let text = r#"{"isa": "riscv64", "board": {"cpus": 1, "memory": 67108864}}"#;
         let spec: MachineSpec = serde_json::from_str(text).unwrap();
-        assert_eq!(spec.accel, AccelSpec { kind: AccelKind::Auto, tcg: TcgKind::Jit });
+        assert_eq!(spec.accel, AccelSpec::default());
         assert_eq!(spec.board.firmware, Firmware::Builtin);
         assert!(spec.devices.is_empty() && spec.backends.is_empty());
     }

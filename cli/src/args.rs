@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::options::{Console, Disk, FirmwareArg, Net, Size};
+use crate::options::{Console, Disk, FirmwareArg, Interval, Net, Size};
 
 /// A virtual machine monitor with a software CPU of its own.
 #[derive(Debug, Parser)]
@@ -98,6 +98,11 @@ pub(crate) struct Run {
     /// What runs the guest's code; `list` says what there is, and ends.
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     pub(crate) accel: AccelArg,
+
+    /// Have the accelerators that are at hand take the running guest over from one another every
+    /// so often (1s, 200ms): a test of theirs.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) handover_every: Option<Interval>,
 
     /// How the software CPU runs it: translate what is hot, or interpret everything.
     #[arg(long, value_enum, default_value_t = TcgArg::Jit)]

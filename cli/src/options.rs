@@ -35,6 +35,24 @@ impl fmt::Display for Size {
     }
 }
 
+/// A time in milliseconds: `1s`, `200ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval(pub(crate) u32);
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no time: write a number and s or ms, as in 500ms");
+        let (digits, ms) = match text.strip_suffix("ms") {
+            Some(digits) => (digits, 1),
+            None => (text.strip_suffix('s').ok_or_else(wrong)?, 1000),
+        };
+        let number: u32 = digits.parse().map_err(|_| wrong())?;
+        number.checked_mul(ms).filter(|ms| *ms > 0).map(Interval).ok_or_else(wrong)
+    }
+}
+
 /// `--firmware`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FirmwareArg {
@@ -184,6 +202,16 @@ mod tests {
         }
         for text in ["", "M", "12Q", "-1", "1.5G", "99999999T", "1M1", "é"] {
             assert!(wrong::<Size>(text).contains("512M"), "{text}");
+        }
+    }
+
+    #[test]
+    fn intervals() {
+        for (text, ms) in [("1s", 1000), ("200ms", 200)] {
+            assert_eq!(text.parse(), Ok(Interval(ms)), "{text}");
+        }
+        for text in ["", "s", "ms", "1", "0s", "1m", "-1s", "99999999s"] {
+            assert!(wrong::<Interval>(text).contains("500ms"), "{text}");
         }
     }
 

@@ -81,6 +81,7 @@ fn spec(args: Run) -> MachineSpec {
                 TcgArg::Interp => TcgKind::Interp,
                 TcgArg::Jit => TcgKind::Jit,
             },
+            handover_ms: args.handover_every.map(|interval| interval.0),
         },
         board: BoardSpec {
             cpus: args.cpus,
@@ -137,9 +138,11 @@ mod tests {
         let spec = spec_of(
             "--arch riscv64 --kernel K --initrd I --cmdline a=b --firmware F --memory 1G --cpus 4 \
              --disk path=D,readonly,id=root --disk path=E --net user,hostfwd=tcp::1-:2 \
-             --net tap=t0,mac=52:54:00:00:00:01 --console file=L --accel tcg --tcg interp",
+             --net tap=t0,mac=52:54:00:00:00:01 --console file=L --accel tcg --tcg interp \
+             --handover-every 2s",
         );
-        assert_eq!(spec.accel, AccelSpec { kind: AccelKind::Tcg, tcg: TcgKind::Interp });
+        let tcg = TcgKind::Interp;
+        assert_eq!(spec.accel, AccelSpec { kind: AccelKind::Tcg, tcg, handover_ms: Some(2000) });
         assert_eq!((spec.board.cpus, spec.board.memory), (4, 1 << 30));
         assert_eq!(spec.board.firmware, Firmware::File("F".into()));
         assert_eq!(spec.board.cmdline.as_deref(), Some("a=b"));

@@ -41,6 +41,7 @@ impl<G: Guest> Machine<G> {
         if parked {
             G::park(core.get());
         }
+        G::adopt(core.get());
         Some(Vcpu { core, machine: self.clone() })
     }
 }
@@ -49,6 +50,20 @@ impl<G: Guest> Vcpu<G> {
     /// The registers and the rest.
     pub fn core(&mut self) -> &mut Core<G> {
         self.core.get()
+    }
+
+    /// The registers, and what other vCPUs asked of this one is done.
+    pub fn state(&mut self) -> &G::State {
+        let core = self.core.get();
+        core.do_work();
+        &core.state
+    }
+
+    /// Replaces the registers.
+    pub fn set_state(&mut self, state: G::State) {
+        let core = self.core.get();
+        core.state = state;
+        G::adopt(core);
     }
 
     /// It stands still until another one starts it.

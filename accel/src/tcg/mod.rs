@@ -142,11 +142,11 @@ where
     }
 
     fn state(&mut self) -> Result<A::State, Error> {
-        Ok(self.vcpu.core().state.clone())
+        Ok(self.vcpu.state().clone())
     }
 
     fn set_state(&mut self, state: &A::State) -> Result<(), Error> {
-        self.vcpu.core().state = state.clone();
+        self.vcpu.set_state(state.clone());
         Ok(())
     }
 

@@ -187,6 +187,9 @@ pub trait Guest: Arch {
     fn remote(core: &mut Core<Self>, request: Self::Remote);
     /// The vCPU stands still until another one starts it.
     fn park(core: &mut Core<Self>);
+    /// Its registers were replaced from outside: sets up what hangs on them beside spaces and
+    /// mode (timers).
+    fn adopt(_core: &mut Core<Self>) {}
     /// Whether it stands still until another one starts it.
     fn parked(core: &Core<Self>) -> bool;
     /// The vCPU has nothing to do until a request is raised.

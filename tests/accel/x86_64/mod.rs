@@ -6,7 +6,7 @@ mod machine;
 mod powers;
 
 use accel::choice::at_hand;
-use accel::{Accelerator, Error, Exit, IrqChips};
+use accel::{Accelerator, Error, Exit, IrqChips, TcgMode};
 use arch::CpuState;
 use arch::x86_64::{Cpu, Model, X86_64};
 
@@ -15,7 +15,7 @@ use machine::{CODE, DATA, DEVICE, END, Event, Machine};
 
 /// Those at hand; on hosts without any, the reason is told, and nothing can be tested.
 fn accelerators() -> Vec<(&'static str, Box<dyn Accelerator<X86_64>>)> {
-    let all = at_hand::<X86_64>();
+    let all = at_hand::<X86_64>(&[TcgMode::Interpreter, TcgMode::Jit]);
     if all.is_empty() {
         println!("left out: no accelerator of this host runs x86_64 machines");
     }

@@ -1,6 +1,7 @@
 //! What the threads of a machine tell each other: that it is to pause, and how it ended.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::link::Link;
 use crate::error::Error;
@@ -22,6 +23,8 @@ pub(crate) enum Event {
     Quit,
     /// We cannot go on.
     Error(Error),
+    /// Another VM takes the running guest over. Any other event goes first.
+    Handover,
 }
 
 #[derive(Default)]
@@ -34,6 +37,8 @@ struct State {
     unmade: u32,
     /// vCPU threads that wait in [`Control::checkpoint`].
     waiting: u32,
+    /// vCPU threads of this life that run no more.
+    stopped: u32,
 }
 
 /// See the module.
@@ -61,7 +66,8 @@ impl Control {
 
     /// A new life begins, with `vcpus` vCPUs.
     pub(crate) fn begin(&self, vcpus: u32) {
-        self.state().unmade = vcpus;
+        let mut state = self.state();
+        (state.unmade, state.stopped) = (vcpus, 0);
     }
 
     /// For vCPU threads: one more of them is made.
@@ -73,7 +79,7 @@ impl Control {
     /// Ends this life; if several want that, the first is heard.
     pub(crate) fn post(&self, event: Event) {
         let mut state = self.state();
-        if state.event.is_none() {
+        if matches!(state.event, None | Some(Event::Handover)) {
             tracing::debug!(?event, "the machine's life ends");
             state.event = Some(event);
         }
@@ -93,6 +99,36 @@ impl Control {
         }
         state.waiting -= 1;
         if state.event.is_some() { Next::End } else { Next::Run }
+    }
+
+    /// For vCPU threads: this one runs no more in this life.
+    pub(crate) fn vcpu_stopped(&self) {
+        self.state().stopped += 1;
+        self.changed.notify_all();
+    }
+
+    /// For vCPU threads: waits until none of `vcpus` runs, so that none changes another. Whether
+    /// the guest lives on, under another VM.
+    pub(crate) fn all_stopped(&self, vcpus: u32) -> bool {
+        let mut state = self.state();
+        while state.stopped < vcpus {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        matches!(state.event, Some(Event::Handover))
+    }
+
+    /// Waits for as long, or for the machine's end; whether it goes on.
+    pub(crate) fn sleep(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        let mut state = self.state();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.ended || left.is_zero() {
+                return !state.ended;
+            }
+            state =
+                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Stops all of `vcpus` vCPUs between two instructions; false if the machine ends instead.

@@ -18,6 +18,7 @@ use devices::virtio::VirtioMmio;
 
 use super::backends::Backends;
 use super::control::{Control, Event};
+use super::handover::Handover;
 use super::life::{Board, Parts};
 use super::link::Link;
 use super::virtio::{self, Slot};
@@ -161,6 +162,7 @@ impl<'s> Frame<'s> {
     pub(super) fn finish<A: Arch>(
         self,
         accel: Box<dyn Accelerator<A>>,
+        handover: Option<Handover<A>>,
         board: Box<dyn Board<A>>,
         uart: Shared<dyn SerialPort>,
         console: Console,
@@ -181,6 +183,7 @@ impl<'s> Frame<'s> {
             workers: self.workers,
             virtio: self.virtio,
             accel,
+            handover,
             board,
             io: Arc::new(io),
             clock: self.clock,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use accel::{Accelerator, IrqChips, Vm, VmConfig};
+use accel::{Accelerator, IrqChip, IrqChips, Vm, VmConfig};
 use arch::Arch;
 use devices::bus::{Shared, lock};
 use devices::host::terminal::RawTerminal;
@@ -11,6 +11,7 @@ use devices::virtio::transport::mmio::reg::QUEUE_NOTIFY;
 
 use super::Outcome;
 use super::control::{Control, Event};
+use super::handover::Handover;
 use super::htif::Htif;
 use super::link::Link;
 use crate::clock::MachineClock;
@@ -18,7 +19,7 @@ use crate::console::{ConsoleInput, InputThread};
 use crate::error::Error;
 use crate::io::MachineIo;
 use crate::memory::GuestMemory;
-use crate::vcpu::{self, Begin};
+use crate::vcpu::{self, Begin, VcpuThread};
 use crate::worker::Worker;
 
 /// How a machine begins a life.
@@ -27,6 +28,8 @@ pub(crate) struct Booted<A: Arch> {
     pub(crate) vcpus: Vec<Begin<A>>,
     /// Guest-physical address of `tohost`, if the program has it.
     pub(crate) tohost: Option<u64>,
+    /// Registers of the accelerator's interrupt controllers, if the guest is running already.
+    pub(crate) irqchips: Option<Vec<u8>>,
 }
 
 /// What a board does at power-on.
@@ -49,7 +52,10 @@ pub(crate) struct Parts<A: Arch> {
     pub(crate) workers: Vec<Worker>,
     /// The virtio devices, and where their registers are.
     pub(crate) virtio: Vec<(u64, Shared<VirtioMmio>)>,
+    /// What runs the guest.
     pub(crate) accel: Box<dyn Accelerator<A>>,
+    /// What takes it over, by turns, and how often.
+    pub(crate) handover: Option<Handover<A>>,
     pub(crate) board: Box<dyn Board<A>>,
     pub(crate) io: Arc<MachineIo>,
     pub(crate) clock: Arc<MachineClock>,
@@ -72,9 +78,20 @@ impl<A: Arch> Parts<A> {
     }
 
     fn lives(&mut self, first: Booted<A>) -> Result<Outcome, Error> {
+        if let Some(handover) = &self.handover {
+            handover.start(&self.control)?;
+        }
         let mut booted = first;
         loop {
-            return Ok(match self.live(booted)? {
+            let (event, taken) = self.live(booted)?;
+            return Ok(match event {
+                Event::Handover => {
+                    let handover = self.handover.as_mut().expect("nobody else asks for it");
+                    handover.next(&mut self.accel);
+                    tracing::info!("{} takes the guest over", self.accel.name());
+                    booted = taken.ok_or_else(|| Error::Panic("machine".into()))?;
+                    continue;
+                }
                 Event::Reset => {
                     tracing::info!("the machine is reset");
                     self.memory.clear()?;
@@ -91,10 +108,12 @@ impl<A: Arch> Parts<A> {
         }
     }
 
-    /// One life. The VM is new, the devices are reset: nothing of the last life is left but what
-    /// the host's side keeps (disks, connections).
-    fn live(&mut self, booted: Booted<A>) -> Result<Event, Error> {
+    /// One life. The VM is new, and unless it takes a running guest over the devices are reset:
+    /// nothing of the last life is left then but what the host's side keeps (disks, connections).
+    /// The guest is returned if another VM is to take it over.
+    fn live(&mut self, booted: Booted<A>) -> Result<(Event, Option<Booted<A>>), Error> {
         let vcpus = booted.vcpus.len() as u32;
+        let tohost = booted.tohost;
         let vm: Arc<dyn Vm<A>> = Arc::from(self.accel.create_vm(VmConfig {
             vcpus,
             io: self.io.clone(),
@@ -111,9 +130,13 @@ impl<A: Arch> Parts<A> {
         }
         self.attach_doorbells(&*vm)?;
         self.link.connect(vm.clone(), vcpus);
-        // After connecting, so that the vCPUs' pins get their levels.
-        for device in self.io.bus.devices() {
-            lock(&device).reset();
+        match (&booted.irqchips, vm.irqchip()) {
+            // After connecting, so that the vCPUs' pins get their levels.
+            (None, _) => self.reset_devices(),
+            (Some(saved), chip) => {
+                chip.map_or(Ok(()), |chip| chip.restore(saved))?;
+                self.link.drive_again();
+            }
         }
         self.control.begin(vcpus);
         let mut threads = Vec::new();
@@ -122,13 +145,25 @@ impl<A: Arch> Parts<A> {
         }
         self.control.wait();
         self.link.kick_all();
-        for thread in threads {
-            // A panic was told by the thread itself.
-            let _ = thread.join();
-        }
-        self.workers.iter_mut().for_each(Worker::stop);
+        // A panic was told by the thread itself.
+        let left: Vec<_> =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_default()).collect();
+        let irqchips = vm.irqchip().map_or(Ok(Vec::new()), IrqChip::save);
         self.link.disconnect();
-        Ok(self.control.take().unwrap_or(Event::Quit))
+        let event = self.control.take().unwrap_or(Event::Quit);
+        if !matches!(event, Event::Handover) {
+            self.workers.iter_mut().for_each(Worker::stop);
+            return Ok((event, None));
+        }
+        let left: Option<Vec<Begin<A>>> = left.into_iter().collect();
+        let irqchips = Some(irqchips?);
+        Ok((event, left.map(|vcpus| Booted { vcpus, tohost, irqchips })))
+    }
+
+    fn reset_devices(&self) {
+        for device in self.io.bus.devices() {
+            lock(&device).reset();
+        }
     }
 
     /// Has the accelerator signal the queues' events by itself, if it can.
@@ -146,7 +181,7 @@ impl<A: Arch> Parts<A> {
         &mut self,
         vm: &Arc<dyn Vm<A>>,
         begins: Vec<Begin<A>>,
-        threads: &mut Vec<std::thread::JoinHandle<()>>,
+        threads: &mut Vec<VcpuThread<A>>,
     ) -> Result<(), Error> {
         for worker in &mut self.workers {
             worker.start(&self.control)?;
@@ -156,8 +191,9 @@ impl<A: Arch> Parts<A> {
                 .map_err(|source| Error::Host { what: "a thread for console input", source })?;
             self.input_thread = Some(thread);
         }
+        let count = begins.len() as u32;
         for (index, begin) in (0..).zip(begins) {
-            let thread = vcpu::spawn(index, vm.clone(), begin, self.control.clone())
+            let thread = vcpu::spawn((index, count), vm.clone(), begin, self.control.clone())
                 .map_err(|source| Error::Host { what: "a thread for a vCPU", source })?;
             threads.push(thread);
         }

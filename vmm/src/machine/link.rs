@@ -3,7 +3,8 @@
 //! These outlive the VM, which is made anew at every reset of the machine; they hold the link
 //! instead. Without a VM everything falls on deaf ears, as at a machine without power.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use accel::Vm;
 use arch::Arch;
@@ -52,6 +53,24 @@ impl<A: Arch> Port for VmPort<A> {
 #[derive(Default)]
 pub(crate) struct Link {
     port: RwLock<Option<Box<dyn Port>>>,
+    /// Held while a wire is driven, so that no VM learns of levels in the wrong order.
+    levels: Mutex<BTreeMap<Wire, bool>>,
+}
+
+/// Where a wire leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wire {
+    Pin { vcpu: u32, pin: u32 },
+    Input(u32),
+}
+
+impl Wire {
+    fn drive(self, port: &dyn Port, level: bool) {
+        match self {
+            Wire::Pin { vcpu, pin } => port.set_pin(vcpu, pin, level),
+            Wire::Input(input) => port.set_input(input, level),
+        }
+    }
 }
 
 impl Link {
@@ -75,6 +94,19 @@ impl Link {
         if let Some(port) = &*self.port.read().unwrap_or_else(PoisonError::into_inner) {
             use_it(&**port);
         }
+    }
+
+    /// Drives a wire.
+    fn drive(&self, wire: Wire, level: bool) {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.insert(wire, level);
+        self.with(|port| wire.drive(port, level));
+    }
+
+    /// Tells a VM that takes a running guest over the levels of all wires.
+    pub(crate) fn drive_again(&self) {
+        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with(|port| levels.iter().for_each(|(wire, level)| wire.drive(port, *level)));
     }
 
     /// Makes every vCPU come out of guest code.
@@ -111,7 +143,7 @@ struct Pins {
 
 impl IrqSink for Pins {
     fn set(&self, pin: u32, level: bool) {
-        self.link.with(|port| port.set_pin(self.vcpu, pin, level));
+        self.link.drive(Wire::Pin { vcpu: self.vcpu, pin }, level);
     }
 }
 
@@ -119,6 +151,6 @@ struct Inputs(Arc<Link>);
 
 impl IrqSink for Inputs {
     fn set(&self, input: u32, level: bool) {
-        self.0.with(|port| port.set_input(input, level));
+        self.0.drive(Wire::Input(input), level);
     }
 }

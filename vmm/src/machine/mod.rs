@@ -14,6 +14,7 @@ mod backends;
 pub(crate) mod control;
 mod files;
 mod frame;
+mod handover;
 pub(crate) mod htif;
 pub(crate) mod life;
 pub(crate) mod link;

@@ -4,6 +4,7 @@ mod boot;
 
 use std::sync::{Arc, Mutex};
 
+use accel::IrqChips;
 use api::MachineSpec;
 use arch::riscv64::fields::{IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI};
 use arch::riscv64::{Model, Riscv64, board};
@@ -16,10 +17,10 @@ use devices::rtc::goldfish::GoldfishRtc;
 use devices::serial::uart16550::Uart16550;
 
 use self::boot::Virt;
-use super::accelerator;
 use super::frame::{Frame, Limits};
 use super::life::{Board, Booted, Parts};
 use super::link::Link;
+use super::{accelerator, handover};
 use crate::error::Error;
 use crate::memory::Want;
 
@@ -30,7 +31,9 @@ const LIMITS: Limits =
 pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv64>), Error> {
     LIMITS.check(spec)?;
     let accel = accelerator::find::<Riscv64>(spec.accel)?;
-    let virt = Virt::open(spec, accel.model(&Model::default())?)?;
+    let (handover, model) =
+        handover::plan(spec.accel, &*accel, &Model::default(), IrqChips::Machine)?;
+    let virt = Virt::open(spec, model)?;
     let mut frame = Frame::new(spec, &wants(spec, &virt)?)?;
     let harts = spec.board.cpus;
     let plic = Plic::new(external_pins(&frame.link, harts));
@@ -48,7 +51,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv6
     frame.place(board::ACLINT.base, 0, aclint);
     frame.place(board::PLIC.base, 0, Arc::new(Mutex::new(plic)));
     frame.place(board::UART.base, 0, uart.clone());
-    Ok((frame.finish(accel, Box::new(virt), uart, console), booted))
+    Ok((frame.finish(accel, handover, Box::new(virt), uart, console), booted))
 }
 
 fn wants(spec: &MachineSpec, virt: &Virt) -> Result<Vec<Want>, Error> {

@@ -13,10 +13,10 @@ use devices::power::i8042::{COMMAND, DATA, I8042};
 use devices::rtc::cmos::CmosRtc;
 use devices::serial::uart16550::Uart16550;
 
-use super::accelerator;
 use super::files::{BootFile, seed};
 use super::frame::{Frame, Limits};
 use super::life::{Board, Booted, Parts};
+use super::{accelerator, handover};
 use crate::error::Error;
 use crate::memory::{GuestMemory, Want};
 use crate::vcpu::Begin;
@@ -54,9 +54,10 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<X86_64>, Booted<X86_64>
     frame.place_ports(board::I8042_DATA_PORT.into(), DATA, keyboard.clone());
     frame.place_ports(board::I8042_COMMAND_PORT.into(), COMMAND, keyboard);
     frame.place_ports(board::DEBUG_EXIT_PORTS.base, 0, Arc::new(Mutex::new(DebugExit)));
-    let model = accel.model(&Model::default())?;
+    let chips = IrqChips::Accelerator;
+    let (handover, model) = handover::plan(spec.accel, &*accel, &Model::default(), chips)?;
     let board = Box::new(Microvm { kernel, model });
-    Ok((frame.finish(accel, board, uart, console), booted))
+    Ok((frame.finish(accel, handover, board, uart, console), booted))
 }
 
 /// What is booted.
@@ -142,7 +143,7 @@ impl Kernel {
             let runs = layout.begin(index, &mut state);
             Begin { state, parked: !runs }
         };
-        Ok(Booted { vcpus: (0..self.cpus).map(begin).collect(), tohost: None })
+        Ok(Booted { vcpus: (0..self.cpus).map(begin).collect(), tohost: None, irqchips: None })
     }
 }
 

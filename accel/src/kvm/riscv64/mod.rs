@@ -143,7 +143,9 @@ impl KvmVcpuArch for Riscv64 {
     }
 
     fn pc_gpa(shared: &Shared<Self>, _: &mut Page, state: &Hart) -> Option<u64> {
-        mmu::walk(state, state.pc, Access::Fetch, state.prv, &Ptes(&shared.memory)).ok().map(|found| found.gpa)
+        mmu::walk(state, state.pc, Access::Fetch, state.prv, &Ptes(&shared.memory))
+            .ok()
+            .map(|found| found.gpa)
     }
 
     fn set_stops(_: &mut Page, _: &Stops) -> Result<(), Error> {

@@ -235,6 +235,10 @@ impl Guest for Riscv64 {
         core.local.stopped = true;
     }
 
+    fn adopt(core: &mut Core<Self>) {
+        timer::adopt(core);
+    }
+
     fn parked(core: &Core<Self>) -> bool {
         core.local.stopped
     }

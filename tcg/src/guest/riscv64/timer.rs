@@ -17,6 +17,13 @@ pub(super) fn rearm(core: &mut Core<Riscv64>) {
     core.signals().raise(request::INTERRUPT);
 }
 
+/// The hart comes from elsewhere, and its timer may be running.
+pub(super) fn adopt(core: &mut Core<Riscv64>) {
+    if core.state.menvcfg & ENVCFG_STCE != 0 && core.state.stimecmp != u64::MAX {
+        rearm(core);
+    }
+}
+
 /// After an alarm: looks whether the timer is due now.
 pub(super) fn check(core: &mut Core<Riscv64>) {
     if core.local.timer_line == 0 && core.state.menvcfg & ENVCFG_STCE != 0 {

@@ -110,7 +110,11 @@ impl Board<Riscv64> for Virt {
             Some(Program::Elf(elf)) => elf.symbol("tohost"),
             _ => None,
         };
-        Ok(Booted { vcpus: (0..u64::from(self.harts)).map(begin).collect(), tohost })
+        Ok(Booted {
+            vcpus: (0..u64::from(self.harts)).map(begin).collect(),
+            tohost,
+            irqchips: None,
+        })
     }
 
     fn firmware_calls(&self) -> bool {
