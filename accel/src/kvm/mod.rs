@@ -30,6 +30,8 @@ mod ring;
 mod vcpu;
 mod vm;
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
 #[cfg(target_arch = "x86_64")]

@@ -1,9 +1,10 @@
-//! AArch64: what a program at EL0 sees. Exception levels and system registers are not here yet.
+//! AArch64: registers at EL0 and EL1.
 
 pub mod board;
 pub mod boot;
 pub mod fdt;
 pub mod state;
+pub mod sysreg;
 
 #[cfg(test)]
 mod tests;

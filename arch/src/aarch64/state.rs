@@ -1,7 +1,17 @@
-//! The registers of a processor at EL0: `[ARM-ARM B1.2]`.
+//! The registers of a processor at EL0 and EL1: `[ARM-ARM B1.2]`, `[ARM-ARM D1.2]`.
+
+use super::sysreg::{SYSREG_COUNT, SYSREG_NAMES};
 
 /// [`Cpu::exclusive_addr`] when nothing is reserved: no exclusive access is misaligned.
 pub const NO_RESERVATION: u64 = u64::MAX;
+
+/// PSTATE of EL1 with a stack pointer of its own, as kernels are started: debug exceptions,
+/// system errors and interrupts masked.
+pub const PSTATE_EL1: u64 = 0x3c5;
+/// The stack pointer that PSTATE selects is EL1's.
+pub const PSTATE_EL1_STACK: u64 = 0x5;
+/// The mode in PSTATE.
+pub const PSTATE_MODE: u64 = 0x1f;
 
 /// N in NZCV: negative.
 pub const N: u64 = 1 << 31;
@@ -82,6 +92,18 @@ crate::cpu_state! {
         exclusive_addr: u64 = Internal;
         /// What it read there: a store exclusive compares by value.
         exclusive_value: u64 = Internal;
+        /// PSTATE as SPSR_EL1 would have it `[ARM-ARM C5.2.19]`, without N, Z, C and V.
+        pstate: u64 = System;
+        /// The stack pointers of EL0 and EL1. The one that `pstate` selects is in `x[31]`, and
+        /// its place here is of no account.
+        sp_el: [u64; 2] = System, names ["sp_el0", "sp_el1"];
+        /// Return address of an exception.
+        elr_el1: u64 = System;
+        /// Saved PSTATE of EL1, and of AArch32's abort, undefined, IRQ and FIQ modes.
+        spsr: [u64; 5] = System,
+            names ["spsr_el1", "spsr_abt", "spsr_und", "spsr_irq", "spsr_fiq"];
+        /// System registers, in the order of [`super::sysreg::SYSREGS`].
+        sys: [u64; SYSREG_COUNT] = System, names SYSREG_NAMES;
     }
 }
 
@@ -91,6 +113,21 @@ impl Cpu {
         let mut cpu = Self { exclusive_addr: NO_RESERVATION, ..Self::default() };
         cpu.set_nzcv(0);
         cpu
+    }
+
+    /// The state after a reset, at EL1.
+    pub fn reset() -> Self {
+        Self { pstate: PSTATE_EL1, ..Self::new() }
+    }
+
+    /// Whether `x[31]` is EL1's stack pointer and not EL0's.
+    pub fn has_own_stack(&self) -> bool {
+        self.pstate & PSTATE_MODE == PSTATE_EL1_STACK
+    }
+
+    /// A system register by its name.
+    pub fn sys(&self, name: &str) -> Option<u64> {
+        super::sysreg::place(name).map(|place| self.sys[place])
     }
 
     /// NZCV in bits 31 to 28.
