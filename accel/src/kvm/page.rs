@@ -8,7 +8,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
-use kvm_bindings::{kvm_debug_exit_arch, kvm_run};
+#[cfg(target_arch = "x86_64")]
+use kvm_bindings::kvm_debug_exit_arch;
+use kvm_bindings::kvm_run;
 use kvm_ioctls::VcpuFd;
 
 use super::kick::Kick;
@@ -20,6 +22,8 @@ const KVM_RUN: libc::c_ulong = 0xae80;
 /// another thread may set `immediate_exit` meanwhile.
 pub(super) struct Page {
     run: NonNull<kvm_run>,
+    /// Bytes of the mapping.
+    #[cfg(target_arch = "x86_64")]
     len: usize,
     /// Whose kicks go to this page.
     aimed: Option<Arc<Kick>>,
@@ -98,7 +102,14 @@ impl Page {
     /// `len`: bytes that KVM maps for a vCPU.
     pub(super) fn new(mut fd: VcpuFd, len: usize) -> Self {
         let run = NonNull::from(fd.get_kvm_run());
-        Self { run, len, aimed: None, fd }
+        debug_assert!(len >= size_of::<kvm_run>(), "KVM tells how long it is");
+        Self {
+            run,
+            #[cfg(target_arch = "x86_64")]
+            len,
+            aimed: None,
+            fd,
+        }
     }
 
     /// Kicks of `kick` come here, and to the calling thread, as long as the page lives.

@@ -127,7 +127,8 @@ pub(crate) fn open_by_handle_at<G: Isa>(_: &mut Thread<G>, a: [u64; 6]) -> Resul
 }
 
 pub(crate) fn access<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    with_path(t, a[0], |_, path| plain(libc::SYS_access, [path, a[1], 0, 0, 0, 0]))
+    let here = libc::AT_FDCWD as u64;
+    with_path(t, a[0], |_, path| plain(libc::SYS_faccessat, [here, path, a[1], 0, 0, 0]))
 }
 
 pub(crate) fn faccessat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {

@@ -49,7 +49,7 @@ fn wait_events<G: Isa>(
 
 pub(crate) fn epoll_wait<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     wait_events(t, a[1], a[2], |_, list, most| {
-        interruptible(libc::SYS_epoll_wait, [a[0], list, most, a[3], 0, 0])
+        interruptible(libc::SYS_epoll_pwait, [a[0], list, most, a[3], 0, 0])
     })
 }
 
