@@ -268,6 +268,16 @@ fn another_guest() {
 }
 
 #[test]
+fn kvm_for_another_architecture() {
+    let host = std::env::consts::ARCH;
+    let arch = if host == "riscv64" { "x86_64" } else { "riscv64" };
+    let kernel =
+        if arch == "riscv64" { kernel("accel") } else { Temporary::new("accel-x86", &bzimage()) };
+    let args = ["--accel", "kvm", "--arch", arch, "--kernel", kernel.arg()];
+    assert_says(&refused_machine(&args), &["host's own architecture", host, "--accel tcg"]);
+}
+
+#[test]
 fn malformed_options() {
     for (args, words) in [
         (vec!["--memory", "5X"], ["5X", "512M"]),
@@ -281,6 +291,7 @@ fn malformed_options() {
         (vec!["--arch", "mips"], ["mips", "riscv64"]),
         (vec!["--accel", "magic"], ["magic", "auto"]),
         (vec!["--tcg", "fast"], ["fast", "interp"]),
+        (vec!["--handover-every", "1"], ["`1`", "500ms"]),
         (vec!["--kernl", "x"], ["--kernl", "--kernel"]),
     ] {
         let message = refused(&[&["run"], &args[..]].concat());

@@ -39,6 +39,8 @@ struct State {
     waiting: u32,
     /// vCPU threads of this life that run no more.
     stopped: u32,
+    /// Lives that ended in a handover.
+    handovers: u64,
 }
 
 /// See the module.
@@ -164,7 +166,19 @@ impl Control {
 
     /// Takes the event out, once the vCPU threads are gone.
     pub(crate) fn take(&self) -> Option<Event> {
-        self.state().event.take()
+        let mut state = self.state();
+        let event = state.event.take();
+        if matches!(event, Some(Event::Handover)) {
+            state.handovers += 1;
+            tracing::debug!("handover {}", state.handovers);
+        }
+        event
+    }
+
+    /// How often another VM took the guest over.
+    #[cfg(test)]
+    pub(crate) fn handovers(&self) -> u64 {
+        self.state().handovers
     }
 }
 

@@ -27,6 +27,31 @@ const POWERS_OFF: &[u32] = &[
     0x0000_006f, // j .
 ];
 
+/// Computes for a while on the first hart, prints eight bytes of result and powers off.
+const COMPUTES: &[u32] = &[
+    0xf140_2573, // csrr a0, mhartid
+    0x0005_1063, // bnez a0, .
+    0x003e_82b7, // lui t0, ROUNDS >> 12
+    0x0010_0593, // li a1, 1
+    0x0025_9613, // slli a2, a1, 2
+    0x00c5_85b3, // add a1, a1, a2
+    0x0015_8593, // addi a1, a1, 1
+    0xfff2_8293, // addi t0, t0, -1
+    0xfe02_98e3, // bnez t0, .-16
+    0x1000_0537, // lui a0, 0x10000
+    0x0080_0693, // li a3, 8
+    0x00b5_0023, // sb a1, 0(a0)
+    0x0085_d593, // srli a1, a1, 8
+    0xfff6_8693, // addi a3, a3, -1
+    0xfe06_9ae3, // bnez a3, .-12
+    0x0010_0537, // lui a0, 0x100
+    0x0000_55b7, // lui a1, 5
+    0x5555_859b, // addiw a1, a1, 0x555
+    0x00b5_2023, // sw a1, 0(a0)
+    0x0000_006f, // j .
+];
+const ROUNDS: u32 = 0x3e8 << 12;
+
 /// A folder for a machine's files, removed when it is dropped.
 struct Folder(PathBuf);
 
@@ -98,6 +123,19 @@ fn a_guest_that_powers_off_ends_its_machine() {
         machine.resume();
     }
     assert_eq!(machine.wait().unwrap(), Outcome::PoweredOff);
+}
+
+#[test]
+fn a_guest_that_is_handed_over_does_not_notice() {
+    let folder = Folder::new();
+    let mut spec = folder.spec(COMPUTES);
+    spec.accel.handover_ms = Some(1);
+    let machine = Machine::start(&spec).unwrap();
+    let control = machine.control.clone();
+    assert_eq!(machine.wait().unwrap(), Outcome::PoweredOff);
+    assert!(control.handovers() > 0);
+    let result = (0..ROUNDS).fold(1u64, |x, _| x.wrapping_mul(5).wrapping_add(1));
+    assert_eq!(std::fs::read(folder.console()).unwrap(), result.to_le_bytes());
 }
 
 #[test]
