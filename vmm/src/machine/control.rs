@@ -119,20 +119,6 @@ impl Control {
         matches!(state.event, Some(Event::Handover))
     }
 
-    /// Waits for as long, or for the machine's end; whether it goes on.
-    pub(crate) fn sleep(&self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
-        let mut state = self.state();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if state.ended || left.is_zero() {
-                return !state.ended;
-            }
-            state =
-                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
     /// Stops all of `vcpus` vCPUs between two instructions; false if the machine ends instead.
     pub(crate) fn pause(&self, vcpus: u32) -> bool {
         let mut state = self.state();
@@ -150,12 +136,27 @@ impl Control {
         self.changed.notify_all();
     }
 
-    /// Waits for the end of this life. The event stays, so that all vCPU threads see it.
-    pub(crate) fn wait(&self) {
+    /// Waits for the end of this life. The event stays, so that all vCPU threads see it. With
+    /// `handover` this life ends in one when its vCPUs have run for so long.
+    pub(crate) fn wait(&self, handover: Option<Duration>) {
         let mut state = self.state();
+        let mut deadline = None;
         while state.event.is_none() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(every) = handover.filter(|_| state.unmade == 0 && !state.paused) else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + every);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.event = Some(Event::Handover);
+            } else {
+                let waited = self.changed.wait_timeout(state, left);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
         }
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// The machine has ended.
@@ -199,7 +200,7 @@ mod tests {
         control.post(Event::Exit(3));
         control.post(Event::PowerOff);
         assert_eq!(control.checkpoint(), Next::End);
-        control.wait();
+        control.wait(None);
         assert!(matches!(control.take(), Some(Event::Exit(3))));
         assert_eq!(control.checkpoint(), Next::Run);
     }

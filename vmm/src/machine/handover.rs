@@ -2,7 +2,6 @@
 //! VM into a new one, memory and devices stay where they are.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use accel::choice::{Target, at_hand};
@@ -10,12 +9,11 @@ use accel::{Accelerator, IrqChips};
 use api::AccelSpec;
 use arch::Arch;
 
-use super::control::{Control, Event};
 use crate::error::Error;
 
 /// What takes the guest over, and how often.
 pub(crate) struct Handover<A: Arch> {
-    every: Duration,
+    pub(super) every: Duration,
     /// The next one first.
     others: VecDeque<Box<dyn Accelerator<A>>>,
 }
@@ -26,20 +24,6 @@ impl<A: Arch> Handover<A> {
         if let Some(next) = self.others.pop_front() {
             self.others.push_back(std::mem::replace(present, next));
         }
-    }
-
-    /// Asks for a handover again and again, until the machine ends.
-    pub(super) fn start(&self, control: &Arc<Control>) -> Result<(), Error> {
-        let (every, control) = (self.every, control.clone());
-        std::thread::Builder::new()
-            .name("handover".into())
-            .spawn(move || {
-                while control.sleep(every) {
-                    control.post(Event::Handover);
-                }
-            })
-            .map_err(|source| Error::Host { what: "a thread", source })?;
-        Ok(())
     }
 }
 

@@ -78,9 +78,6 @@ impl<A: Arch> Parts<A> {
     }
 
     fn lives(&mut self, first: Booted<A>) -> Result<Outcome, Error> {
-        if let Some(handover) = &self.handover {
-            handover.start(&self.control)?;
-        }
         let mut booted = first;
         loop {
             let (event, taken) = self.live(booted)?;
@@ -143,7 +140,7 @@ impl<A: Arch> Parts<A> {
         if let Err(error) = self.spawn(&vm, booted.vcpus, &mut threads) {
             self.control.post(Event::Error(error));
         }
-        self.control.wait();
+        self.control.wait(self.handover.as_ref().map(|handover| handover.every));
         self.link.kick_all();
         // A panic was told by the thread itself.
         let left: Vec<_> =

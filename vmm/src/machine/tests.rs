@@ -129,7 +129,7 @@ fn a_guest_that_powers_off_ends_its_machine() {
 fn a_guest_that_is_handed_over_does_not_notice() {
     let folder = Folder::new();
     let mut spec = folder.spec(COMPUTES);
-    spec.accel.handover_ms = Some(1);
+    spec.accel.handover_ms = Some(5);
     let machine = Machine::start(&spec).unwrap();
     let control = machine.control.clone();
     assert_eq!(machine.wait().unwrap(), Outcome::PoweredOff);
