@@ -46,17 +46,12 @@ pub fn accelerators() -> Vec<Availability> {
 /// Looks at this build and this host.
 pub fn info() -> Info {
     let accelerators = accelerators();
-    let not_yet = |name, about: &str| Availability {
-        name,
-        about: about.into(),
-        missing: Some("this build has no CPU and board for it".into()),
-    };
     Info {
         version: env!("CARGO_PKG_VERSION"),
         accelerators,
         guests: vec![
             there("riscv64", "RISC-V, 64 bits, board `virt`"),
-            not_yet("aarch64", "Arm, 64 bits"),
+            there("aarch64", "Arm, 64 bits, board `virt`"),
             there("x86_64", "x86, 64 bits, board `microvm`"),
         ],
         devices: registry::KINDS.iter().map(|kind| there(kind.name, kind.about)).collect(),

@@ -262,9 +262,16 @@ fn too_many_cpus_for_the_board() {
 }
 
 #[test]
-fn another_guest() {
-    let message = refused_machine(&["--arch", "aarch64", "--kernel", "/dev/null"]);
-    assert_says(&message, &["aarch64", "polyvisor info"]);
+fn kernels_for_aarch64() {
+    let kernel = kernel("for-aarch64");
+    let args = ["--arch", "aarch64", "--kernel", kernel.arg()];
+    assert_says(&refused_machine(&args), &["RISC-V", "choose a kernel built for aarch64"]);
+    let mut whole = vec![0; 4096];
+    whole[16..24].copy_from_slice(&0x200_0000u64.to_le_bytes());
+    whole[56..60].copy_from_slice(b"ARM\x64");
+    let kernel = Temporary::new("aarch64-small", &whole);
+    let args = ["--arch", "aarch64", "--memory", "32M", "--kernel", kernel.arg()];
+    assert_says(&refused_machine(&args), &["the kernel takes the addresses", "more memory"]);
 }
 
 #[test]

@@ -6,9 +6,10 @@
 //! | VM, vCPUs and their threads | from reset to reset |
 //!
 //! Devices reach the present VM through [`link::Link`], threads hear of the end through
-//! [`control::Control`]. A board is one file (`riscv64` for `virt`, `x86_64` for `microvm`), and is
-//! put together in a [`frame::Frame`].
+//! [`control::Control`]. A board is one file (`riscv64` and `aarch64` for those called `virt`,
+//! `x86_64` for `microvm`), and is put together in a [`frame::Frame`].
 
+mod aarch64;
 mod accelerator;
 mod backends;
 pub(crate) mod control;
@@ -74,10 +75,10 @@ impl Machine {
                 let (parts, booted) = x86_64::build(spec)?;
                 Self::spawn(parts, booted)
             }
-            Isa::Aarch64 => Err(Error::Spec(format!(
-                "this build has no {} machine; `polyvisor info` lists what there is",
-                spec.isa
-            ))),
+            Isa::Aarch64 => {
+                let (parts, booted) = aarch64::build(spec)?;
+                Self::spawn(parts, booted)
+            }
         }
     }
 

@@ -191,5 +191,5 @@ fn back_ends_and_devices_must_match() {
     );
     says(&refused(|spec| spec.board.cpus = 9), "1 to 8 CPUs");
     says(&refused(|spec| spec.board.kernel = None), "nothing to boot");
-    says(&refused(|spec| spec.isa = Isa::Aarch64), "no aarch64 machine");
+    says(&refused(|spec| spec.isa = Isa::Aarch64), "aarch64");
 }
