@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use self::memory::Pages;
 use super::{Kvm, KvmError, KvmVcpuArch};
-use crate::choice::Verdict;
+use crate::choice::{Verdict, Verdicts};
 use crate::{
     Accelerator, Error, Exit, GuestIo, IrqChips, PowerRequest, Slot, Vcpu, VcpuClock, Vm, VmConfig,
 };
@@ -62,12 +62,12 @@ pub(super) struct Guest<A: KvmVcpuArch> {
     pub(super) irqchips: IrqChips,
 }
 
-/// Measures.
+/// Begins to measure, on a thread of its own; the answer is what the function returns.
 ///
 /// # Errors
-/// The host failed.
+/// The host has no thread left.
 #[expect(private_bounds, reason = "the host's architecture is the only one that there is")]
-pub fn measure<A: KvmVcpuArch>() -> Result<Verdict, Error>
+pub fn begin<A: KvmVcpuArch>() -> Result<Verdicts, Error>
 where
     Kvm: Accelerator<A>,
 {
@@ -78,7 +78,7 @@ where
         .map_err(|source| KvmError::Refused { what: "a thread for its probe", source })?;
     // Neither an answer nor a sender: the thread panicked.
     let nothing = || Verdict { native: false, measured: "its probe came to no end".into() };
-    answers.recv().unwrap_or_else(|_| Ok(nothing()))
+    Ok(Box::new(move || answers.recv().unwrap_or_else(|_| Ok(nothing()))))
 }
 
 /// Notes when the guest got where.
