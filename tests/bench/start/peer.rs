@@ -41,7 +41,7 @@ impl Peer {
                 simple(program, words, names, guest)
             }
             Peer::Qemu(program) => {
-                let words = "-M microvm,pit=off,pic=off,rtc=on,x-option-roms=off -accel kvm -cpu host \
+                let words = "-M microvm,pit=off,pic=off,rtc=on -accel kvm -cpu host \
                              -m 128M -smp 1 -nodefaults -no-user-config -display none -no-reboot \
                              -serial stdio -append";
                 simple(program, words, ["-kernel", "-initrd"], guest)
