@@ -1,14 +1,12 @@
 //! Which accelerators there are for a guest, and which is the best.
 
 use arch::Arch;
-use std::sync::{Mutex, PoisonError};
-
 use arch::aarch64::Aarch64;
 use arch::riscv64::Riscv64;
 use arch::x86_64::X86_64;
 
 use crate::tcg::{Guest, Tcg};
-use crate::{Accelerator, Error, IrqChips, Offer, TcgMode, Vm, VmConfig};
+use crate::{Accelerator, Error, Offer, TcgMode};
 
 /// A guest architecture as this build runs it.
 pub trait Target: Guest {
@@ -29,6 +27,8 @@ pub type Opened<A> = Result<Box<dyn Accelerator<A>>, Error>;
 pub struct Native<A: Target> {
     /// Runs guests by it.
     pub accelerator: Box<dyn Accelerator<A>>,
+    /// The same, whose next machine proves that it is worth using before it runs its guest.
+    pub on_probation: Box<dyn Accelerator<A>>,
     /// The same, with the pages that are written listed by vCPU, in rings of so many entries.
     pub with_dirty_ring: fn(u32) -> Opened<A>,
     /// Begins to measure whether it is worth using.
@@ -78,10 +78,11 @@ pub fn choose<A: Target>(wish: Wish, tcg: TcgMode) -> Result<Choice<A>, Error> {
             Ok(Choice { accelerator: software(), why: "as asked".into() })
         }
         Wish::Tcg => Err(no_software::<A>()),
-        Wish::Kvm => Ok(Choice { accelerator: probed::<A>(None)?, why: "as asked".into() }),
+        // The machine proves itself when it starts: there is nothing to choose instead.
+        Wish::Kvm => Ok(Choice { accelerator: A::native()?.on_probation, why: "as asked".into() }),
         Wish::Auto if !A::TCG_RUNS_MACHINES => {
             let alone = |error| Error::Unusable(format!("{}; and {error}", no_software::<A>()));
-            let accelerator = probed::<A>(Some(no_software::<A>())).map_err(alone)?;
+            let accelerator = A::native().map_err(alone)?.on_probation;
             Ok(Choice { accelerator, why: "nothing else runs such machines".into() })
         }
         Wish::Auto => match usable::<A>() {
@@ -119,16 +120,16 @@ fn no_software<A: Target>() -> Error {
 /// The host's virtualization, if it is worth using.
 fn usable<A: Target>() -> Result<(Box<dyn Accelerator<A>>, String), Error> {
     let native = A::native()?;
-    let measured = judge::<A>((native.probe)()?()?)?;
+    let measured = judge((native.probe)()?()?, A::TCG_RUNS_MACHINES)?;
     Ok((native.accelerator, measured))
 }
 
-/// What was measured, if that is good enough.
-fn judge<A: Target>(verdict: Verdict) -> Result<String, Error> {
+/// What was measured, if that is good enough; `tcg`: the software CPU is a way out.
+pub(crate) fn judge(verdict: Verdict, tcg: bool) -> Result<String, Error> {
     if verdict.native {
         return Ok(verdict.measured);
     }
-    let way_out = if A::TCG_RUNS_MACHINES {
+    let way_out = if tcg {
         "use --accel tcg, which is faster"
     } else {
         "use a host with hardware virtualization"
@@ -137,50 +138,6 @@ fn judge<A: Target>(verdict: Verdict) -> Result<String, Error> {
         "this host's KVM interprets the kernel of its guests instead of running it ({}); {way_out}",
         verdict.measured
     )))
-}
-
-/// The host's virtualization where there is no choice: while the probe runs, the machine is put
-/// together. `instead` says why there is nothing else.
-fn probed<A: Target>(instead: Option<Error>) -> Result<Box<dyn Accelerator<A>>, Error> {
-    let native = A::native()?;
-    let verdicts = Mutex::new(Some((native.probe)()?));
-    Ok(Box::new(Probed { accelerator: native.accelerator, verdicts, instead }))
-}
-
-/// An accelerator whose probe may still be running.
-struct Probed<A: Target> {
-    accelerator: Box<dyn Accelerator<A>>,
-    /// Until somebody has waited for it.
-    verdicts: Mutex<Option<Verdicts>>,
-    instead: Option<Error>,
-}
-
-impl<A: Target> Accelerator<A> for Probed<A> {
-    fn name(&self) -> &'static str {
-        self.accelerator.name()
-    }
-
-    fn model(&self, asked: &A::Model) -> Result<A::Model, Error> {
-        self.accelerator.model(asked)
-    }
-
-    fn irqchips(&self) -> &'static [IrqChips] {
-        self.accelerator.irqchips()
-    }
-
-    /// The VM is made while the probe runs, and given up if the probe says so.
-    fn create_vm(&self, config: VmConfig<A>) -> Result<Box<dyn Vm<A>>, Error> {
-        let vm = self.accelerator.create_vm(config);
-        let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(verdicts) = verdicts {
-            let measured = judge::<A>(verdicts()?).map_err(|error| match &self.instead {
-                Some(instead) => Error::Unusable(format!("{instead}; and {error}")),
-                None => error,
-            })?;
-            tracing::info!("the probe of {}: {measured}", self.accelerator.name());
-        }
-        vm
-    }
 }
 
 /// The host's virtualization as `polyvisor info` lists it.
@@ -223,6 +180,7 @@ macro_rules! target {
             fn native() -> Result<Native<Self>, Error> {
                 let kvm = crate::kvm::Kvm::open().map_err(missing)?;
                 Ok(Native {
+                    on_probation: Box::new(kvm.on_probation()),
                     accelerator: Box::new(kvm),
                     with_dirty_ring: |entries| {
                         let kvm = crate::kvm::Kvm::open().map_err(missing)?;

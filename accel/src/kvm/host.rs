@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use kvm_ioctls::Cap;
 
@@ -20,6 +21,8 @@ pub struct Kvm {
     pub(super) page_len: usize,
     /// Entries of each vCPU's dirty ring; 0 for the bitmap.
     pub(super) ring_entries: u32,
+    /// The next machine's first vCPU runs the probe before it runs its guest.
+    pub(super) on_probation: Option<Arc<AtomicBool>>,
 }
 
 /// Why there is no KVM to use.
@@ -75,7 +78,14 @@ impl Kvm {
         }
         let page_len =
             fd.get_vcpu_mmap_size().map_err(|error| Missing::Unusable(error.to_string()))?;
-        Ok(Self { fd: Arc::new(fd), page_len, ring_entries: 0 })
+        Ok(Self { fd: Arc::new(fd), page_len, ring_entries: 0, on_probation: None })
+    }
+
+    /// Has the next machine prove that it is worth using, before it runs its guest; otherwise its
+    /// first vCPU ends with [`Error::Unusable`].
+    #[must_use]
+    pub fn on_probation(&self) -> Self {
+        Self { on_probation: Some(Arc::new(AtomicBool::new(true))), ..self.clone() }
     }
 
     /// Has vCPUs log written pages in rings of so many entries (a power of two) instead of a

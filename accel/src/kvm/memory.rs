@@ -96,13 +96,21 @@ impl Memory {
     /// Writes a byte; `None` where the guest has no memory that it may write.
     #[cfg(target_arch = "riscv64")]
     pub(super) fn write_byte(&self, gpa: u64, byte: u8) -> Option<()> {
+        self.write(gpa, &[byte])
+    }
+
+    /// Writes bytes; `None` where the guest has no memory that it may write for all of them.
+    pub(super) fn write(&self, gpa: u64, bytes: &[u8]) -> Option<()> {
         let state = self.state();
-        let holds = |m: &&Mapped| (m.slot.gpa..m.end()).contains(&gpa) && !m.slot.readonly;
+        let end = gpa.checked_add(bytes.len() as u64)?;
+        let holds = |m: &&Mapped| m.slot.gpa <= gpa && end <= m.end() && !m.slot.readonly;
         let mapped = state.slots.iter().find(holds)?;
-        let offset = (gpa - mapped.slot.gpa) as usize;
-        // SAFETY: inside the slot's mapping, which `HostMemory` keeps, and which the guest may
-        // access meanwhile, so the access is volatile.
-        unsafe { mapped.slot.memory.as_ptr().add(offset).write_volatile(byte) };
+        let start = (gpa - mapped.slot.gpa) as usize;
+        for (at, byte) in bytes.iter().enumerate() {
+            // SAFETY: inside the slot's mapping, which `HostMemory` keeps, and which the guest may
+            // access meanwhile, so the access is volatile.
+            unsafe { mapped.slot.memory.as_ptr().add(start + at).write_volatile(*byte) };
+        }
         Some(())
     }
 

@@ -78,6 +78,9 @@ trait KvmVcpuArch: KvmArch {
 
     /// Sets a new vCPU up.
     fn vcpu(shared: &Shared<Self>, page: &mut Page, index: u32) -> Result<Self::Vcpu, Error>;
+    /// The registers that will be set next replace those that KVM starts with, but for what a
+    /// probe changed.
+    fn renew(vcpu: &mut Self::Vcpu);
     /// Replaces the registers.
     fn set_state(
         shared: &Shared<Self>,

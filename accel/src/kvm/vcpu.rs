@@ -14,6 +14,7 @@ use kvm_bindings::{
 use super::page::{Failure, Page};
 use super::vm::{Seat, Shared};
 use super::{Handled, KvmError, KvmVcpuArch, report};
+use crate::choice::judge;
 use crate::{Error, Exit, GuestDebug, PowerRequest, Stops, Vcpu};
 
 /// See the module. Tied to the thread that made it.
@@ -24,6 +25,8 @@ pub(super) struct KvmVcpu<A: KvmVcpuArch> {
     arch: A::Vcpu,
     index: u32,
     shared: Arc<Shared<A>>,
+    /// The registers that it is to have once the machine is probed, and whether it waits then.
+    after_probe: Option<Box<(A::State, bool)>>,
 }
 
 impl<A: KvmVcpuArch> KvmVcpu<A> {
@@ -42,10 +45,33 @@ impl<A: KvmVcpuArch> KvmVcpu<A> {
         // Seats are taken once, so nobody was here before.
         let _ = seat.fd.set(duplicate);
         let mut arch = A::vcpu(&shared, &mut page, index)?;
-        A::set_state(&shared, &mut page, &mut arch, state, parked)?;
+        let probed = index == 0 && shared.probe.is_some();
+        let after_probe = probed.then(|| Box::new((state.clone(), parked)));
+        if !probed {
+            A::set_state(&shared, &mut page, &mut arch, state, parked)?;
+        }
         page.aim(&seat.kick);
         shared.log.join(&shared.host, &page)?;
-        Ok(Self { page, unfinished: false, arch, index, shared })
+        Ok(Self { page, unfinished: false, arch, index, shared, after_probe })
+    }
+
+    /// Runs the probe's guest, if that is still to be done, and then sets the registers.
+    fn prove(&mut self) -> Result<(), Error> {
+        let Some(after) = self.after_probe.take() else { return Ok(()) };
+        let shared = self.shared.clone();
+        if let Some(probe) = &shared.probe {
+            let guest = A::probe();
+            A::set_state(&shared, &mut self.page, &mut self.arch, &guest.state, false)?;
+            let verdict = probe.judge(&guest, &shared.memory, &mut || {
+                self.page.immediate_exit_flag().store(0, SeqCst);
+                self.step()
+            })?;
+            let measured = judge(verdict, false)?;
+            tracing::info!("the probe of KVM: {measured}");
+            self.finish()?;
+            A::renew(&mut self.arch);
+        }
+        A::set_state(&shared, &mut self.page, &mut self.arch, &after.0, after.1)
     }
 
     /// Enters the guest once, and looks after why it was left.
@@ -164,6 +190,7 @@ fn seat<A: KvmVcpuArch>(shared: &Shared<A>, index: u32) -> &Seat {
 
 impl<A: KvmVcpuArch> Vcpu<A> for KvmVcpu<A> {
     fn run(&mut self) -> Result<Exit, Error> {
+        self.prove()?;
         loop {
             self.page.immediate_exit_flag().store(0, SeqCst);
             let handled = if self.seat().kick.take() { self.finish() } else { self.step() };
@@ -179,15 +206,25 @@ impl<A: KvmVcpuArch> Vcpu<A> for KvmVcpu<A> {
     }
 
     fn state(&mut self) -> Result<A::State, Error> {
+        if let Some(after) = &self.after_probe {
+            return Ok(after.0.clone());
+        }
         A::state(&self.shared, &mut self.page, &mut self.arch)
     }
 
     fn set_state(&mut self, state: &A::State) -> Result<(), Error> {
+        if let Some(after) = &mut self.after_probe {
+            after.0 = state.clone();
+            return Ok(());
+        }
         let parked = A::parked(&mut self.page)?;
         A::set_state(&self.shared, &mut self.page, &mut self.arch, state, parked)
     }
 
     fn parked(&mut self) -> Result<bool, Error> {
+        if let Some(after) = &self.after_probe {
+            return Ok(after.1);
+        }
         A::parked(&mut self.page)
     }
 

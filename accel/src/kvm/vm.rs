@@ -9,6 +9,7 @@ use kvm_ioctls::VmFd;
 use super::dirty::Log;
 use super::kick::Kick;
 use super::memory::Memory;
+use super::probe::Switch;
 use super::vcpu::KvmVcpu;
 use super::{Kvm, KvmError, KvmVcpuArch};
 use crate::{DirtyLog, Doorbells, Error, IrqChip, Slot, Vcpu, Vm, VmConfig};
@@ -23,6 +24,8 @@ pub(super) struct Shared<A: KvmVcpuArch> {
     pub(super) config: VmConfig<A>,
     pub(super) host: Kvm,
     pub(super) arch: A::Vm,
+    /// This machine is yet to be probed.
+    pub(super) probe: Option<Arc<Switch>>,
 }
 
 /// The place of one vCPU.
@@ -39,7 +42,7 @@ pub(super) struct KvmVm<A: KvmVcpuArch> {
 }
 
 impl<A: KvmVcpuArch> KvmVm<A> {
-    pub(super) fn new(host: &Kvm, config: VmConfig<A>) -> Result<Self, Error> {
+    pub(super) fn new(host: &Kvm, mut config: VmConfig<A>) -> Result<Self, Error> {
         let max = host.fd.get_max_vcpus().try_into().unwrap_or(u32::MAX);
         if config.vcpus > max {
             return Err(KvmError::Vcpus { asked: config.vcpus, max }.into());
@@ -47,13 +50,18 @@ impl<A: KvmVcpuArch> KvmVm<A> {
         if !A::irqchips().contains(&config.irqchips) {
             return Err(KvmError::Unsupported("interrupt controllers placed like that").into());
         }
+        let probed = host.on_probation.as_ref().is_some_and(|first| first.swap(false, SeqCst));
+        let probe = probed.then(|| Arc::new(Switch::new(config.io.clone())));
+        if let Some(probe) = &probe {
+            config.io = probe.clone();
+        }
         let fd = create(host, A::machine_type(host))?;
         let log = Log::new(host, &fd)?;
         let arch = A::vm(host, &fd, &config)?;
         let seats = (0..config.vcpus).map(|_| Seat::default()).collect();
         let memory = Memory::default();
         let host = host.clone();
-        Ok(Self { shared: Arc::new(Shared { seats, fd, memory, log, config, host, arch }) })
+        Ok(Self { shared: Arc::new(Shared { seats, fd, memory, log, config, host, arch, probe }) })
     }
 }
 

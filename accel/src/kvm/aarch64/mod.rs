@@ -89,6 +89,10 @@ impl KvmVcpuArch for Aarch64 {
         Ok(VcpuExtra { fresh: true })
     }
 
+    fn renew(vcpu: &mut VcpuExtra) {
+        vcpu.fresh = true;
+    }
+
     fn set_state(
         _: &Shared<Self>,
         page: &mut Page,

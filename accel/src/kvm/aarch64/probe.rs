@@ -13,6 +13,7 @@ pub(super) fn guest() -> Guest<Aarch64> {
     Guest {
         image: vec![(0, code().iter().flat_map(|word| word.to_le_bytes()).collect())],
         gpa: RAM_BASE,
+        extent: 0x1000,
         state: Cpu { pc: RAM_BASE, ..Cpu::reset() },
         tried: &["eret"],
         irqchips: IrqChips::Machine,

@@ -7,13 +7,18 @@
 //! early, and stores a [`mark`] after each part, and twice at the start, which tells what storing
 //! a mark costs. The thread that runs it goes on to take its
 //! machine down, which takes KVM some milliseconds, while the caller has its answer.
+//!
+//! Where nothing depends on the answer but an error, the guest runs `inside` the machine that is
+//! about to start, which saves a machine of its own.
 
+mod inside;
 mod memory;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+pub(super) use self::inside::Switch;
 use self::memory::Pages;
 use super::{Kvm, KvmError, KvmVcpuArch};
 use crate::choice::{Verdict, Verdicts};
@@ -54,6 +59,8 @@ pub(super) struct Guest<A: KvmVcpuArch> {
     pub(super) image: Vec<(usize, Vec<u8>)>,
     /// Where memory begins.
     pub(super) gpa: u64,
+    /// How much of it is touched, in bytes.
+    pub(super) extent: usize,
     /// Registers at the start.
     pub(super) state: A::State,
     /// The instructions that are tried after the long loop, in order.

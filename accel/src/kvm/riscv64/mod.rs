@@ -80,6 +80,9 @@ impl KvmVcpuArch for Riscv64 {
         Ok(VcpuExtra { machine_mode: Hart::default(), index })
     }
 
+    /// All registers are set always.
+    fn renew(_: &mut VcpuExtra) {}
+
     fn set_state(
         shared: &Shared<Self>,
         page: &mut Page,

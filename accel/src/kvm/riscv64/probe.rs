@@ -16,6 +16,7 @@ pub(super) fn guest() -> Guest<Riscv64> {
     Guest {
         image: vec![(0, code().iter().flat_map(|word| word.to_le_bytes()).collect())],
         gpa: RAM_BASE,
+        extent: 0x1000,
         state,
         tried: &["sret"],
         irqchips: IrqChips::Machine,

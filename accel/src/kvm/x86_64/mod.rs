@@ -95,6 +95,10 @@ impl KvmVcpuArch for X86_64 {
         Ok(VcpuExtra { fresh: true })
     }
 
+    fn renew(vcpu: &mut VcpuExtra) {
+        vcpu.fresh = true;
+    }
+
     fn set_state(
         shared: &Shared<Self>,
         page: &mut Page,

@@ -45,6 +45,7 @@ pub(super) fn guest() -> Guest<X86_64> {
             (GDT, quads(&[0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff])),
         ],
         gpa: 0,
+        extent: 0x8000,
         state: state(),
         tried: &["iretq", "xrstor", "cmpxchg16b"],
         irqchips: IrqChips::Machine,
