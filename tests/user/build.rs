@@ -41,14 +41,19 @@ impl Drop for Folder {
 
 /// Compiles `tests/user/c/NAME.c` for riscv64.
 pub(crate) fn compile(folder: &Folder, name: &str, link: Link) -> PathBuf {
+    compile_with("riscv64-linux-gnu-gcc", folder, name, link)
+}
+
+/// The same with any compiler.
+pub(crate) fn compile_with(gcc: &str, folder: &Folder, name: &str, link: Link) -> PathBuf {
     let source = root().join("tests/user/c").join(format!("{name}.c"));
     let program = folder.file(name);
-    let mut compiler = Command::new("riscv64-linux-gnu-gcc");
+    let mut compiler = Command::new(gcc);
     compiler.args(["-O1", "-Wall", "-Werror", "-pthread", "-o"]).arg(&program).arg(source);
     if link == Link::Static {
         compiler.arg("-static");
     }
-    let status = compiler.status().expect("riscv64-linux-gnu-gcc is there: ./x test installs it");
+    let status = compiler.status().expect("the compiler is there: ./x test installs it");
     assert!(status.success(), "{name}.c does not compile");
     program
 }

@@ -1,7 +1,7 @@
 //! C programs that check what system calls give back, and tell how many checks held. That number
 //! is known: it is the same in every way of running them.
 
-use crate::build::{Folder, Link, SYSROOT, compile, run, text, user};
+use crate::build::{Folder, Link, SYSROOT, compile, compile_with, run, text, user};
 
 /// Compiles a program and runs it in each way; all checks must hold.
 fn all_hold(name: &str) {
@@ -20,6 +20,14 @@ fn all_hold(name: &str) {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{name}, dynamic: {:?}\n{out}{err}", output.status);
     assert_eq!(first, Some(out), "{name}, dynamic");
+    // The other architectures; the host's is one of them.
+    for gcc in ["aarch64-linux-gnu-gcc", "gcc"] {
+        let program = compile_with(gcc, &folder, name, Link::Static);
+        let output = run(user(&[], &program));
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{name} by {gcc}: {:?}\n{out}{err}", output.status);
+        assert!(out.ends_with(" checks held, 0 failed\n") && !out.starts_with("0 "), "{out}");
+    }
 }
 
 #[test]
