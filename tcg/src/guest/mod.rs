@@ -138,6 +138,9 @@ pub trait Guest: Arch {
     const INSN_ALIGN: u64;
     /// Bytes of the longest instruction.
     const INSN_MAX: usize;
+    /// Atomic accesses need not be aligned. In user mode they are then done as the host does them;
+    /// otherwise they are refused all the same.
+    const SPLIT_ATOMICS: bool = false;
     /// Registers hold singles NaN-boxed in doubles.
     const NAN_BOXED: bool;
 

@@ -204,7 +204,11 @@ impl<G: Guest> Core<G> {
 }
 
 fn aligned<G: Guest>(va: u64, m: MemOp) -> Result<(), G::Exception> {
-    if va.is_multiple_of(m.bytes()) { Ok(()) } else { Err(G::misaligned(va, Access::Store)) }
+    if G::SPLIT_ATOMICS || va.is_multiple_of(m.bytes()) {
+        Ok(())
+    } else {
+        Err(G::misaligned(va, Access::Store))
+    }
 }
 
 /// The start of the page of `va`.

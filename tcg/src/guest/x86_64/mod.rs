@@ -64,6 +64,7 @@ impl Guest for X86_64 {
     const FLAGS: usize = offset_of!(Cpu, flags);
     const INSN_ALIGN: u64 = 1;
     const INSN_MAX: usize = isa::MAX_LEN;
+    const SPLIT_ATOMICS: bool = true;
     const NAN_BOXED: bool = false;
 
     fn mode(_: &Cpu) -> u32 {
@@ -130,8 +131,8 @@ impl Guest for X86_64 {
         Exception::PageFault { address: va, access }
     }
 
-    /// Locked accesses that are not aligned are legal on processors; here they are treated as
-    /// by one that reports them.
+    /// Locked accesses that are not aligned are legal on processors; outside of user mode they are
+    /// treated as by one that reports them.
     fn misaligned(_: u64, _: Access) -> Exception {
         Exception::Fault(Vector::AlignmentCheck)
     }

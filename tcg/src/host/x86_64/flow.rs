@@ -114,8 +114,11 @@ impl<G: Guest> Emit<'_, G> {
         self.cold_jmp(stub);
     }
 
+    /// Whether a jump may be patched to go straight there: the mapping of the block's own page
+    /// holds for the target too. In user mode there is one mapping, and what is taken out of it
+    /// takes its blocks along.
     fn same_page(&self, target: u64) -> bool {
-        target >> PAGE_BITS == self.pc >> PAGE_BITS
+        self.direct || target >> PAGE_BITS == self.pc >> PAGE_BITS
     }
 
     /// To the code of a guest address, for good.

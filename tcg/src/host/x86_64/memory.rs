@@ -311,7 +311,8 @@ impl<G: Guest> Emit<'_, G> {
 
     /// The place of an atomic access, which rax and rdx are no part of.
     fn atomic_place(&mut self, va: Va, m: MemOp) -> Rm {
-        let mem = self.look_up(va, MemOp { aligned: true, ..m }, true);
+        let mem =
+            self.look_up(va, MemOp { aligned: !(self.direct && G::SPLIT_ATOMICS), ..m }, true);
         self.ordered = true;
         if self.direct {
             return Rm::Mem(mem);
