@@ -330,11 +330,13 @@ fn every_row_does_what_it_does_in_qemu() {
     assert!(missing.is_empty(), "rows that were hardly executed: {missing:?}");
 }
 
+/// Underflow in FPSR.
+pub(crate) const UNDERFLOW: u64 = 1 << 3;
+
 /// Whether the ends are the same. Translated code takes the host's word for underflow, which is
 /// looked for after rounding: of a number that was rounded up to the smallest normal one it does
 /// not know.
-pub(crate) fn agree(ours: &End, theirs: &End) -> bool {
-    const UNDERFLOW: u64 = 1 << 3;
+fn agree(ours: &End, theirs: &End) -> bool {
     let smallest = |v: u128| {
         let doubles = [v as u64, (v >> 64) as u64].map(|d| d << 1 == 1 << 53);
         let singles = (0..4).map(|i| ((v >> (32 * i)) as u32) << 1 == 1 << 24);

@@ -6,7 +6,7 @@ use tcg::isa::aarch64::{Ext, Insn, JumpBit, JumpIf, JumpZero, PATTERNS, decode};
 use tcg::isa::pattern::Pattern;
 
 use crate::qemu::{CODE, CODE_BYTES, Cause, DATA, Qemu};
-use crate::rows::{BRK, Rng, agree, differences, run, state};
+use crate::rows::{BRK, Rng, UNDERFLOW, differences, run, state};
 use crate::user::{ENGINES, User};
 
 /// Sequences tried.
@@ -20,6 +20,16 @@ fn is_arithmetic(p: &Pattern) -> bool {
     const FLAGS: [&str; 5] = ["msr_nzcv", "mrs_nzcv", "cfinv", "xaflag", "axflag"];
     let (immediate, register) = (p.bits >> 26 & 7 == 0b100, p.bits >> 25 & 7 == 0b101);
     immediate || register || FLAGS.contains(&p.name)
+}
+
+/// Scalar floating point.
+fn is_number(p: &Pattern) -> bool {
+    p.bits >> 24 & 0x5e == 0x1e
+}
+
+/// Floating point and vectors, but for loads and stores.
+fn is_vector(p: &Pattern) -> bool {
+    p.bits >> 25 & 7 == 7
 }
 
 /// A jump over the next instruction.
@@ -48,17 +58,15 @@ fn sequence(rng: &mut Rng, rows: &[&Pattern]) -> Vec<Insn> {
     insns
 }
 
-#[test]
-fn flags_between_instructions_are_those_of_qemu() {
-    let rows: Vec<&Pattern> = PATTERNS.iter().filter(|p| is_arithmetic(p)).collect();
-    assert!(rows.len() > 80, "{}", rows.len());
+/// Runs random sequences of some rows.
+fn check(rows: &[&Pattern], seed: u64) {
     let regions = [(CODE, 4096), (DATA, 4096)];
     let mut users: Vec<_> =
         ENGINES.iter().map(|&(name, mode)| (name, User::<Aarch64>::new(mode, &regions))).collect();
     let mut qemu = Qemu::new();
-    let mut rng = Rng(77);
+    let mut rng = Rng(seed);
     for _ in 0..SEQUENCES {
-        let insns = sequence(&mut rng, &rows);
+        let insns = sequence(&mut rng, rows);
         let mut code = [0; CODE_BYTES];
         for (at, bytes) in code.chunks_exact_mut(4).enumerate() {
             let word = insns.get(at).map_or(BRK, Insn::encode);
@@ -68,13 +76,37 @@ fn flags_between_instructions_are_those_of_qemu() {
         let expected = qemu.run(&start, &code);
         assert_eq!(expected.2, Cause::Breakpoint);
         for (name, user) in &mut users {
-            let (end, _) = run(user, &start, &code);
+            let (mut end, _) = run(user, &start, &code);
+            // Translated code does not know of all underflow; see `agree`.
+            end.0.fpsr |= expected.0.fpsr & UNDERFLOW;
             let listing = insns.iter().map(|i| format!("  {i}\n")).collect::<String>();
             assert!(
-                agree(&end, &expected),
+                end == expected,
                 "in {name}:\n{listing}{}",
                 differences(&start, &end, &expected)
             );
         }
     }
+}
+
+#[test]
+fn flags_between_instructions_are_those_of_qemu() {
+    let rows: Vec<&Pattern> = PATTERNS.iter().filter(|p| is_arithmetic(p)).collect();
+    assert!(rows.len() > 80, "{}", rows.len());
+    check(&rows, 77);
+}
+
+#[test]
+fn vectors_between_instructions_are_those_of_qemu() {
+    let rows: Vec<&Pattern> = PATTERNS.iter().filter(|p| is_vector(p)).collect();
+    assert!(rows.len() > 400, "{}", rows.len());
+    check(&rows, 78);
+}
+
+/// Numbers and flags only: most rows are those of vectors.
+#[test]
+fn numbers_between_instructions_are_those_of_qemu() {
+    let rows: Vec<&Pattern> = PATTERNS.iter().filter(|p| is_number(p)).collect();
+    assert!(rows.len() > 50, "{}", rows.len());
+    check(&rows, 79);
 }

@@ -30,6 +30,14 @@ pub(super) struct Pending {
     r: V,
 }
 
+/// A comparison of floating-point numbers: the instruction and its operands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compared {
+    pub(super) form: Form,
+    pub(super) x: Reg,
+    pub(super) y: Reg,
+}
+
 /// What is known about the flags.
 #[derive(Debug, Default)]
 pub(super) struct Flags {
@@ -38,6 +46,8 @@ pub(super) struct Flags {
     resident: Option<usize>,
     /// The code that stored their image, if nothing but moves has come behind it.
     saved: Option<(usize, usize)>,
+    /// Where the code ends if they are those of a comparison of two numbers.
+    compared: Option<(usize, Compared)>,
     /// For each instruction of the block the flags that are asked for behind it.
     live: Vec<u64>,
 }
@@ -60,7 +70,7 @@ impl Flags {
             live[at] = behind | exits[at];
             behind = live[at] & !usage.flags_written | usage.flags_read;
         }
-        Self { pending: None, resident: None, saved: None, live }
+        Self { pending: None, resident: None, saved: None, compared: None, live }
     }
 }
 
@@ -475,7 +485,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// The image becomes that of a floating-point comparison that was just made.
-    pub(super) fn save_compared(&mut self, how: FpFlags) {
+    pub(super) fn save_compared(&mut self, how: FpFlags, compared: Compared) {
         if how == FpFlags::CarryParity {
             // The other flags are clear, as they are to be.
             return self.save_flags(FlagOp::Sub);
@@ -488,6 +498,36 @@ impl<G: Guest> Emit<'_, G> {
             self.asm.cmov(code, RAX, RCX);
         }
         self.asm.store(W, RAX, image::<G>());
+        self.flags.saved = None;
+        // All that was moves.
+        self.flags.compared = Some((self.asm.pos(), compared));
+    }
+
+    /// The host's condition code for a relation of numbers that were just compared; `None` if it
+    /// takes more than one flag.
+    fn relation(&mut self, c: FlagCond) -> Option<u8> {
+        let (at, Compared { form, x, y }) = self.flags.compared?;
+        if at != self.asm.pos() {
+            return None;
+        }
+        let swapped = |e: &mut Self, code| {
+            form.rm(&mut e.asm, Q, y, Rm::Reg(x));
+            Some(code)
+        };
+        match c {
+            FlagCond::Greater => Some(cc::A),
+            FlagCond::GreaterEq => Some(cc::AE),
+            FlagCond::Less => Some(cc::B),
+            FlagCond::LessEq => Some(cc::BE),
+            FlagCond::Overflow => Some(cc::P),
+            FlagCond::NoOverflow => Some(cc::NP),
+            // Less, and not unordered: the other one is greater.
+            FlagCond::Sign | FlagCond::Carry => swapped(self, cc::A),
+            FlagCond::NoSign | FlagCond::NoCarry => swapped(self, cc::BE),
+            FlagCond::BelowEq => swapped(self, cc::AE),
+            FlagCond::Above => swapped(self, cc::B),
+            _ => None,
+        }
     }
 
     /// Puts bit 0 of a value into the carry of the image.
@@ -513,6 +553,9 @@ impl<G: Guest> Emit<'_, G> {
             self.drop_image(probe::asked_flags(c));
             // Numbered alike.
             return c as u8;
+        }
+        if let Some(code) = self.relation(c) {
+            return code;
         }
         let (byte, mask) = match c {
             Overflow | NoOverflow => (0, 1),
@@ -543,10 +586,18 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Emits code that leaves the host's flags alone: if they were the guest's, they stay so.
     pub(super) fn by_moves(&mut self, emit: impl FnOnce(&mut Self)) {
-        let resident = self.flags.resident == Some(self.asm.pos());
+        let before = self.asm.pos();
+        let resident = self.flags.resident == Some(before);
         emit(self);
+        let now = self.asm.pos();
         if resident {
-            self.flags.resident = Some(self.asm.pos());
+            self.flags.resident = Some(now);
+        }
+        // Moves to memory: the operands are where they were.
+        if let Some((at, _)) = &mut self.flags.compared
+            && *at == before
+        {
+            *at = now;
         }
     }
 
@@ -554,6 +605,7 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn forget_host_flags(&mut self) {
         self.flags.resident = None;
         self.flags.saved = None;
+        self.flags.compared = None;
     }
 
     /// What comes now is not to be moved: the image stays.

@@ -113,6 +113,7 @@ impl<G: Guest> Emit<'_, G> {
             _ => {}
         }
         match (op, w) {
+            (Un::Rbit, Width::W32 | Width::W64) => self.reverse_bits(w, a),
             (Un::OrcB | Un::Rbit, _) => self.unary_now(op, w, a),
             (Un::Clz | Un::Ctz | Un::Popcnt | Un::Bswap, Width::W8 | Width::W16) => {
                 self.unary_now(op, w, a)

@@ -192,6 +192,33 @@ impl<G: Guest> Emit<'_, G> {
         self.push(Node::Host(to))
     }
 
+    /// The bits of an integer in reverse order: the halves of its bytes by tables, then its bytes.
+    pub(super) fn reverse_bits(&mut self, w: Width, v: V) -> V {
+        const HALVES: u128 = u128::from_le_bytes([15; 16]);
+        let reversed: [u8; 16] = std::array::from_fn(|i| (i as u8).reverse_bits() >> 4);
+        let low = u128::from_le_bytes(reversed);
+        let table = self.xtemp();
+        self.fp.hold(table);
+        let r = self.operand(v);
+        form::VMOVQ_VX_EQ.rm(&mut self.asm, Q, X0, asm::Rm::Reg(r));
+        self.vshift(form::VPSRLW_HX_UX_IB, X1, X0, 4);
+        self.constant_into(HALVES, table);
+        self.vvv(form::VPAND_VX_HX_WX, X0, X0, table);
+        self.vvv(form::VPAND_VX_HX_WX, X1, X1, table);
+        self.constant_into(low, table);
+        self.vvv(form::VPSHUFB_VX_HX_WX, X1, table, X1);
+        self.constant_into(low << 4, table);
+        self.vvv(form::VPSHUFB_VX_HX_WX, X0, table, X0);
+        self.vvv(form::VPOR_VX_HX_WX, X0, X0, X1);
+        self.release();
+        let to = self.temp();
+        form::VMOVQ_EQ_VX.rm(&mut self.asm, Q, X0, asm::Rm::Reg(to));
+        let size = if w == Width::W64 { Q } else { D };
+        form::BSWAP_ZV.o(&mut self.asm, size, to);
+        self.release();
+        self.push(Node::Host(to))
+    }
+
     /// The top bits of the lanes.
     pub(super) fn mask_value(&mut self, w: Width, a: F) -> V {
         let x = self.foperand(a);

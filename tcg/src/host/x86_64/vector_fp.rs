@@ -3,6 +3,7 @@
 
 use super::asm::{self, Form, Q, cc, form::*};
 use super::emit::Emit;
+use super::flags::Compared;
 use super::fp::{F, Low, by};
 use super::layout;
 use super::regs::*;
@@ -272,7 +273,7 @@ impl<G: Guest> Emit<'_, G> {
         };
         compare.rm(&mut self.asm, Q, x, asm::Rm::Reg(y));
         if self.wanted_flags() != 0 {
-            self.save_compared(how);
+            self.save_compared(how, Compared { form: compare, x, y });
         }
         self.release();
     }
