@@ -652,6 +652,11 @@ pub trait Builder<G: Guest> {
     fn fcvt(&mut self, from: Fmt, to: Fmt, rm: Rm, a: Self::F) -> Self::F;
     /// The guest's class mask of a value.
     fn fclass(&mut self, fmt: Fmt, a: Self::F) -> Self::V;
+    /// The sticky flags that operations have raised and that [`Guest::fp_raise`] was not told of
+    /// yet, in its order.
+    fn fp_raised(&mut self) -> Self::V;
+    /// Forgets those flags: the state has them, or the guest clears them.
+    fn fp_forget(&mut self);
     /// The bits of a value, zero-extended.
     fn fbits(&mut self, fmt: Fmt, a: Self::F) -> Self::V;
     /// A value from its bits.

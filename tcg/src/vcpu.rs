@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::jumps::Jumps;
 use crate::guest::Guest;
+use crate::jit::groups;
 use crate::machine::Machine;
 use crate::mmu::ram::{self, Place, Slots};
 use crate::mmu::tlb::{Fetches, Tlb};
@@ -182,6 +183,8 @@ pub struct Hot {
     pub(crate) spill: [u64; 16],
     /// The same for vector registers; also arguments and results of calls.
     pub(crate) spill_vec: [u128; SPILL_VECTORS],
+    /// What groups of accesses share ([`crate::jit::groups`]).
+    pub(crate) groups: [u64; groups::SLOTS],
     /// Details of the last exit (see [`crate::jit::Exit`]).
     pub(crate) exit: [u64; 2],
 }
@@ -250,6 +253,7 @@ impl<G: Guest> Core<G> {
                 saved_vec: [0; 16],
                 spill: [0; 16],
                 spill_vec: [0; SPILL_VECTORS],
+                groups: [groups::NO_ADDEND; groups::SLOTS],
                 exit: [0; 2],
             },
             tlb: Tlb::new(),

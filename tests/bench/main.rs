@@ -1,4 +1,4 @@
-//! `bench`: Polyvisor against QEMU, on the same guest, in the same run.
+//! `bench`: Polyvisor against QEMU, on the same guest or program, in the same run.
 //!
 //! Both boot the same kernel and initrd, which holds one program per class of work, alternately
 //! and several times. What counts is the processor time that the emulator's process spends
@@ -11,6 +11,7 @@ mod emulator;
 mod measure;
 mod programs;
 mod report;
+mod user;
 
 use clap::Parser;
 use emulator::Emulator;
@@ -25,6 +26,9 @@ struct Options {
     /// Guest architecture: riscv64, aarch64 or x86_64.
     #[arg(long, default_value = "riscv64")]
     arch: String,
+    /// Runs the programs in user mode instead of a machine.
+    #[arg(long)]
+    user: bool,
     /// How often each of the two boots and runs everything; medians are reported.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -37,7 +41,7 @@ struct Options {
     /// Another binary than the one built here.
     #[arg(long)]
     polyvisor: Option<PathBuf>,
-    /// More arguments for `polyvisor run`, such as `--tcg interp`.
+    /// More arguments for `polyvisor run` or `user`, such as `--tcg interp`.
     #[arg(long = "with", value_delimiter = ' ', allow_hyphen_values = true)]
     with: Vec<String>,
     /// Writes every single figure to this file, as JSON.
@@ -59,8 +63,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if options.user {
+        return user::run(options);
+    }
     let guest = guest(&options.arch);
-    let programs = programs::select(&options.only);
+    let programs = programs::select(&options.only, false);
     if programs.is_empty() {
         return Err("no program has such a name or class".into());
     }

@@ -32,6 +32,26 @@ pub(crate) const CLASSES: &[(&str, f64)] = &[
     ("start-up", 1.0),
 ];
 
+/// The same for user mode.
+pub(crate) const USER_CLASSES: &[(&str, f64)] = &[
+    ("integer", 2.5),
+    ("live values", 1.3),
+    ("double", 6.0),
+    ("single", 6.0),
+    ("indirect", 5.0),
+    ("calls", 6.0),
+    ("memory", 1.2),
+    ("vectors", 3.0),
+    ("atomics", 3.0),
+    ("system calls", 3.0),
+    ("cold code", 8.0),
+    ("start-up", 4.0),
+    ("applications", 2.5),
+];
+
+/// Geometric mean of all programs in user mode.
+pub(crate) const USER_MEAN: f64 = 4.5;
+
 const PROGRAMS: &[Program] = &[
     Program { name: "loops", class: "integer" },
     Program { name: "sort", class: "integer" },
@@ -54,13 +74,21 @@ const PROGRAMS: &[Program] = &[
     Program { name: "startup", class: "start-up" },
 ];
 
+/// More for user mode.
+const USER_PROGRAMS: &[Program] = &[
+    Program { name: "vectors", class: "vectors" },
+    Program { name: "compiler", class: "applications" },
+    Program { name: "database", class: "applications" },
+];
+
 /// The programs whose name or class contains one of `wanted`; all when nothing is wanted.
-pub(crate) fn select(wanted: &[String]) -> Vec<Program> {
+pub(crate) fn select(wanted: &[String], user: bool) -> Vec<Program> {
+    let more = if user { USER_PROGRAMS } else { &[] };
     let is_wanted = |program: &&Program| {
         wanted.is_empty()
             || wanted.iter().any(|w| program.name.contains(&**w) || program.class.contains(&**w))
     };
-    PROGRAMS.iter().filter(is_wanted).copied().collect()
+    PROGRAMS.iter().chain(more).filter(is_wanted).copied().collect()
 }
 
 /// Builds `programs` for `arch`, unless the cache has them already, and returns their names and
@@ -81,6 +109,7 @@ pub(crate) fn build(arch: &str, programs: &[Program]) -> Result<Vec<(String, Pat
         let source = sources.join(program.name).with_extension("c");
         let (text, flags): (String, &[&str]) = match program.name {
             "cold" => (cold::source(), &["-O1", "-fno-inline", "-fno-ipa-icf"]),
+            "vectors" => (std::fs::read_to_string(&source)?, &["-O3"]),
             _ => (std::fs::read_to_string(&source)?, &["-O2"]),
         };
         let mut hasher = DefaultHasher::new();

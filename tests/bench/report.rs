@@ -230,7 +230,8 @@ impl fmt::Display for Comparison<'_> {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The middle value, or the mean of the two in the middle.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
@@ -240,7 +241,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// `None` of nothing.
+pub(crate) fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let logarithms: Vec<f64> = values.map(f64::ln).collect();
     let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
     (!logarithms.is_empty()).then(|| mean.exp())

@@ -20,11 +20,21 @@ impl CpuTime {
     /// What process `pid` has used so far, in steps of 10 ms; `None` when there is no such
     /// process.
     pub fn of(pid: u32) -> Option<Self> {
-        // proc(5): fields 14 and 15, in ticks of 1/100 s; the name in field 2 may hold blanks.
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Self::from_stat(&pid.to_string(), 14)
+    }
+
+    /// What the children of this process that have ended had used, and theirs.
+    pub fn of_children() -> std::io::Result<Self> {
+        Self::from_stat("self", 16).ok_or_else(|| std::io::Error::other("/proc is not there"))
+    }
+
+    /// From two fields of proc(5)'s `stat`, in ticks of 1/100 s; the name in field 2 may hold
+    /// blanks.
+    fn from_stat(process: &str, user: usize) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
         let ticks = |n: usize| fields.get(n - 3)?.parse::<u64>().ok();
-        Some(Self { user_ms: ticks(14)? * 10, system_ms: ticks(15)? * 10 })
+        Some(Self { user_ms: ticks(user)? * 10, system_ms: ticks(user + 1)? * 10 })
     }
 
     /// What was used since `earlier`.

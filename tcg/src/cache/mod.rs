@@ -242,7 +242,7 @@ impl<G: Guest> Cache<G> {
     fn kill(&self, block: &Block<G>) {
         block.dead.store(true, SeqCst);
         if let (Some(native), code @ 1..) = (&self.native, block.code()) {
-            native.kill(code);
+            native.kill(block, code);
         }
     }
 

@@ -138,7 +138,7 @@ impl<G: Guest> Native<G> {
         match self.none {}
     }
 
-    pub(crate) fn kill(&self, _code: u64) {
+    pub(crate) fn kill(&self, _block: &Block<G>, _code: u64) {
         match self.none {}
     }
 

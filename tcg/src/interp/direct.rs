@@ -206,6 +206,13 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         self.fp(FpOp::Class, fmt, Rm::Dynamic, [a, 0, 0])
     }
 
+    /// What the interpreter raises is in the state at once.
+    fn fp_raised(&mut self) -> u64 {
+        0
+    }
+
+    fn fp_forget(&mut self) {}
+
     fn fbits(&mut self, fmt: Fmt, a: u128) -> u64 {
         low(fmt, a)
     }

@@ -58,6 +58,8 @@ pub enum Op {
     FcvtFromInt(Fmt, IntTy, Rm, V),
     Fcvt(Fmt, Fmt, Rm, F),
     Fclass(Fmt, F),
+    FpRaised,
+    FpForget,
     Fbits(Fmt, F),
     Fraw(Fmt, V),
     Fround(Fmt, Rm, bool, F),
@@ -91,6 +93,7 @@ impl Op {
                 | Op::SetField(..)
                 | Op::Store(..)
                 | Op::Fence(..)
+                | Op::FpForget
                 | Op::When(..)
                 | Op::Flags(..)
                 | Op::Fset(..)

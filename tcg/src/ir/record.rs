@@ -199,6 +199,14 @@ impl<G: Guest> Builder<G> for Record<G> {
         self.int(Op::Fclass(fmt, a))
     }
 
+    fn fp_raised(&mut self) -> V {
+        self.int(Op::FpRaised)
+    }
+
+    fn fp_forget(&mut self) {
+        self.push(Op::FpForget);
+    }
+
     fn fbits(&mut self, fmt: Fmt, a: F) -> V {
         self.int(Op::Fbits(fmt, a))
     }

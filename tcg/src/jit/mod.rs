@@ -4,6 +4,7 @@ pub(crate) mod ahead;
 pub(crate) mod cell;
 pub(crate) mod codebuf;
 pub(crate) mod demand;
+pub(crate) mod groups;
 pub(crate) mod probe;
 pub(crate) mod rotate;
 
@@ -83,6 +84,8 @@ pub(crate) struct Rows {
     /// Distinct sets of guest registers of which only the low 32 bits are right: what is above
     /// are copies of bit 31 ([`demand`]).
     pub(crate) narrow: Box<[u64]>,
+    /// Offset of the jump that leaves the loop which the block is.
+    pub(crate) loop_exit: Option<usize>,
 }
 
 impl Rows {

@@ -31,8 +31,33 @@ pub(crate) struct Usage {
     pub(crate) flags_read: u64,
     /// Arithmetic flags overwritten in any case.
     pub(crate) flags_written: u64,
+    /// The only access to memory, if there is one and its address is a register plus a constant.
+    pub(crate) access: Option<Access>,
+    /// There are accesses besides.
+    pub(crate) accesses: bool,
+    /// It calls into Rust.
+    pub(crate) calls: bool,
+    /// Vector registers used.
+    pub(crate) vectors: u64,
+    /// Vector registers written.
+    pub(crate) vectors_written: u64,
+    /// Where it may go.
+    pub(crate) target: Option<u64>,
     /// It may leave the block.
     pub(crate) branches: bool,
+}
+
+/// A load or store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// The register that the address is computed from.
+    pub(crate) base: u8,
+    /// What is added to it.
+    pub(crate) disp: i64,
+    /// Bytes accessed.
+    pub(crate) bytes: u8,
+    /// It stores.
+    pub(crate) store: bool,
 }
 
 /// All arithmetic flags.
@@ -92,6 +117,8 @@ pub(crate) enum Form {
     Other,
     /// A register as it is.
     Reg(u8),
+    /// A register plus a constant.
+    Sum(u8, i64),
     /// A register shifted left (by a positive number of bits) or logically right, 32 bits of it
     /// or all.
     Shift(u8, i8, Width),
@@ -169,9 +196,18 @@ impl Value {
     }
 }
 
+/// The access of a number of that format.
+fn float(fmt: Fmt) -> MemOp {
+    MemOp::new(if fmt == Fmt::S { 2 } else { 3 }, false)
+}
+
 /// The form of an operation's result.
 fn form_of(op: Bin, w: Width, a: Value, b: Value) -> Form {
     match (op, a.form, b.form, b.imm) {
+        (Bin::Add, Form::Reg(r), _, Some(by)) if w == Width::W64 => Form::Sum(r, by as i64),
+        (Bin::Add, Form::Sum(r, x), _, Some(by)) if w == Width::W64 => {
+            Form::Sum(r, x.wrapping_add(by as i64))
+        }
         (Bin::Shl, Form::Reg(r), _, Some(by)) if by < u64::from(w.bits()) => {
             Form::Shift(r, by as i8, w)
         }
@@ -213,7 +249,12 @@ pub(crate) fn usage<G: Guest>(at: At, insn: G::Insn, mode: u32) -> Usage {
     let Ok(flow) = G::lower(&mut probe, at, insn, mode);
     probe.usage.branches = !matches!(flow, Flow::Next);
     match flow {
-        Flow::Branch(v, _) | Flow::Jump(v) => probe.uses(v),
+        Flow::Jump(v) => probe.uses(v),
+        Flow::Branch(v, target) => {
+            probe.uses(v);
+            probe.usage.target = Some(target);
+        }
+        Flow::Goto(target) => probe.usage.target = Some(target),
         _ => {}
     }
     if let Some((r, v)) = probe.usage.def
@@ -251,10 +292,26 @@ impl<G: Guest> Probe<G> {
         if w == Width::W64 { self.uses(v) } else { self.uses_low(v) }
     }
 
-    /// What an access may do.
+    /// An access that may fault.
     fn access(&mut self, va: Value) {
         self.uses(va);
         self.usage.traps = true;
+        self.usage.access = None;
+        self.usage.accesses = true;
+    }
+
+    /// A load or a store.
+    fn plain_access(&mut self, va: Value, m: MemOp, store: bool) {
+        let first = !self.usage.accesses && !m.aligned;
+        self.access(va);
+        let (base, disp) = match va.form {
+            Form::Reg(r) => (r, 0),
+            Form::Sum(r, by) => (r, by),
+            _ => return,
+        };
+        if first {
+            self.usage.access = Some(Access { base, disp, bytes: m.bytes() as u8, store });
+        }
     }
 }
 
@@ -339,11 +396,11 @@ impl<G: Guest> Builder<G> for Probe<G> {
         Value { full: v.full | c.full, ..v }
     }
     fn load(&mut self, va: Value, m: MemOp) -> Probed {
-        self.access(va);
+        self.plain_access(va, m, false);
         Ok(if m.size < 2 || m.size == 2 && m.signed { Value::SIGN } else { Value::ANY })
     }
     fn store(&mut self, va: Value, v: Value, m: MemOp) -> Result<(), Self::Trap> {
-        self.access(va);
+        self.plain_access(va, m, true);
         if m.size < 3 {
             self.uses_low(v)
         } else {
@@ -369,10 +426,13 @@ impl<G: Guest> Builder<G> for Probe<G> {
         f: impl FnOnce(&mut Self) -> Result<(), Self::Trap>,
     ) -> Result<(), Self::Trap> {
         self.uses(c);
+        // What is accessed there may not be.
+        let accesses = std::mem::replace(&mut self.usage.accesses, true);
         // What may or may not be written is not known to be overwritten.
         let before = (self.usage.writes, self.usage.flags_written);
         let def = self.usage.def.take();
         f(self)?;
+        self.usage.accesses |= accesses;
         self.usage.sometimes |= self.usage.writes & !before.0;
         self.usage.reads |= self.usage.writes & !before.0;
         (self.usage.writes, self.usage.flags_written) = before;
@@ -385,6 +445,7 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn call(&mut self, h: &'static Helper<G>, args: &[Value]) -> Probed {
         self.reads_flags(ALL_FLAGS);
         self.usage.traps = true;
+        self.usage.calls = true;
         for &v in args {
             self.uses(v);
         }
@@ -403,14 +464,21 @@ impl<G: Guest> Builder<G> for Probe<G> {
         self.reads_flags(asked_flags(c));
         Value::SIGN
     }
-    fn fget(&mut self, _: u8, _: Fmt) {}
-    fn fset(&mut self, _: u8, _: Fmt, (): ()) {}
-    fn fload(&mut self, va: Value, _: Fmt) -> Result<(), Self::Trap> {
-        self.access(va);
+    /// A single that is not boxed is left to the interpreter.
+    fn fget(&mut self, r: u8, fmt: Fmt) {
+        self.usage.vectors |= 1 << r;
+        self.usage.traps |= fmt == Fmt::S && G::NAN_BOXED;
+    }
+    fn fset(&mut self, r: u8, _: Fmt, (): ()) {
+        self.usage.vectors |= 1 << r;
+        self.usage.vectors_written |= 1 << r;
+    }
+    fn fload(&mut self, va: Value, fmt: Fmt) -> Result<(), Self::Trap> {
+        self.plain_access(va, float(fmt), false);
         Ok(())
     }
-    fn fstore(&mut self, va: Value, (): (), _: Fmt) -> Result<(), Self::Trap> {
-        self.access(va);
+    fn fstore(&mut self, va: Value, (): (), fmt: Fmt) -> Result<(), Self::Trap> {
+        self.plain_access(va, float(fmt), true);
         Ok(())
     }
     fn fp2(&mut self, _: Fp2, _: Fmt, _: Rm, (): (), (): ()) {}
@@ -430,6 +498,10 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn fclass(&mut self, _: Fmt, (): ()) -> Value {
         Value::SIGN
     }
+    fn fp_raised(&mut self) -> Value {
+        Value::SIGN
+    }
+    fn fp_forget(&mut self) {}
     fn fbits(&mut self, _: Fmt, (): ()) -> Value {
         Value::ANY
     }
@@ -440,15 +512,20 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn fcmp_flags(&mut self, _: FpFlags, _: bool, _: Fmt, (): (), (): ()) {
         self.usage.flags_written |= ALL_FLAGS;
     }
-    fn xget(&mut self, _: u8) {}
-    fn xset(&mut self, _: u8, (): ()) {}
+    fn xget(&mut self, r: u8) {
+        self.usage.vectors |= 1 << r;
+    }
+    fn xset(&mut self, r: u8, (): ()) {
+        self.usage.vectors |= 1 << r;
+        self.usage.vectors_written |= 1 << r;
+    }
     fn ximm(&mut self, _: u128) {}
-    fn xload(&mut self, va: Value, _: MemOp) -> Result<(), Self::Trap> {
-        self.access(va);
+    fn xload(&mut self, va: Value, m: MemOp) -> Result<(), Self::Trap> {
+        self.plain_access(va, m, false);
         Ok(())
     }
-    fn xstore(&mut self, va: Value, (): (), _: MemOp) -> Result<(), Self::Trap> {
-        self.access(va);
+    fn xstore(&mut self, va: Value, (): (), m: MemOp) -> Result<(), Self::Trap> {
+        self.plain_access(va, m, true);
         Ok(())
     }
     fn x1(&mut self, _: X1, _: Width, (): ()) {}

@@ -147,6 +147,11 @@ impl Guest for Riscv64 {
             let new = b.bin(Bin::Or, Width::W64, old, dirty);
             b.set_field(field, new);
         }
+        if mode & MODE_FS == FS_DIRTY
+            && let Some(csr) = sem::Flags::of(insn)
+        {
+            return sem::fflags(b, csr);
+        }
         lower::lower(b, at, insn)
     }
 

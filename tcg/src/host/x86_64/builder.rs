@@ -283,6 +283,14 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.fp_soft(FpOp::Class, fmt, Rm::Dynamic, &[a])
     }
 
+    fn fp_raised(&mut self) -> V {
+        self.flags_raised()
+    }
+
+    fn fp_forget(&mut self) {
+        self.forget_raised();
+    }
+
     fn fbits(&mut self, fmt: Fmt, a: F) -> V {
         self.fp_bits(fmt, a)
     }

@@ -6,6 +6,7 @@ use super::{fp_table, vector_table};
 use crate::builder::{Bin, FlagOp, MemOp, Rmw, Un, Width};
 use crate::guest::{Guest, Helper};
 use crate::jit::cell::CoreRef;
+use crate::jit::groups::{NO_ADDEND, SLOTS};
 use crate::mmu::access::extend;
 use crate::ops;
 use crate::vcpu::Core;
@@ -38,13 +39,20 @@ pub(super) fn run<G: Guest>(enter: u64, core: &mut CoreRef<G>, code: u64) -> u64
     enter(core.address(), code)
 }
 
+/// A slow path may do others' requests, or change what pages are used for: accesses of the
+/// running block look up again.
+fn accessed<G: Guest>(core: &mut Core<G>, result: Result<u64, G::Exception>) -> Answer {
+    core.hot.groups = [NO_ADDEND; SLOTS];
+    answer(core, result)
+}
+
 /// Loads `1 << size` bytes, zero-extended.
 pub(super) extern "sysv64" fn load<G: Guest>(core: *mut Core<G>, va: u64, size: u64) -> Answer {
     // SAFETY: translated code passes the core that it was entered with, which `enter`'s caller
     // lends to it, and uses nothing of it during the call.
     let core = unsafe { &mut *core };
     let result = core.load(va, size as u8);
-    answer(core, result)
+    accessed(core, result)
 }
 
 /// Stores the low `1 << size` bytes of `value`.
@@ -57,7 +65,7 @@ pub(super) extern "sysv64" fn store<G: Guest>(
     // SAFETY: as in `load`.
     let core = unsafe { &mut *core };
     let result = core.store(va, value, size as u8);
-    answer(core, result.map(|()| 0))
+    accessed(core, result.map(|()| 0))
 }
 
 /// Number of a read-modify-write for [`rmw`]; `None`: compare and exchange.
@@ -81,7 +89,7 @@ pub(super) extern "sysv64" fn rmw<G: Guest>(
         Some(&op) => core.rmw(op, va, value, m),
         None => core.cas(va, core.hot.spill[0], value, m),
     };
-    answer(core, result.map(|old| extend(old, m)))
+    accessed(core, result.map(|old| extend(old, m)))
 }
 
 /// Runs a helper on the arguments in the spill slots.

@@ -15,6 +15,7 @@ use super::asm::{Asm, Mem, Q, Rm, form};
 use super::flags::Flags;
 use super::fp::Fp;
 use super::layout;
+use super::loops::Head;
 use super::pool::Pool;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
@@ -22,6 +23,7 @@ use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::demand::{self, Demand, NOT_READ, Wanted};
+use crate::jit::groups::{self, Plan};
 use crate::jit::rotate::{self, Fused};
 use crate::jit::{ACCESS, Row, probe::Usage};
 
@@ -65,6 +67,13 @@ pub(super) struct Local {
     pub(super) dirty: bool,
     /// When it was last used, to evict the oldest.
     used: u32,
+}
+
+impl Local {
+    /// A guest register.
+    pub(super) fn new(r: u8, dirty: bool) -> Self {
+        Self { guest: Some(r), dirty, used: 0 }
+    }
 }
 
 /// The last instruction written gave a value to a temporary: it can be written again with the
@@ -115,6 +124,10 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) narrow_lists: Vec<u64>,
     /// What becomes of each instruction of the block, if some are made one.
     fused: Option<Vec<Fused>>,
+    /// How the accesses of each instruction of the block find their pages.
+    pub(super) plans: Vec<Plan>,
+    /// The loop that the block is.
+    pub(super) head: Option<Head>,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -163,8 +176,10 @@ impl<'a, G: Guest> Emit<'a, G> {
             rows: Vec::new(),
             last: None,
             flags: Flags::new(&usage),
+            plans: groups::plan(&usage, G::INT.count),
             demand,
             fused,
+            head: None,
             written: 0,
             narrow: 0,
             narrow_lists: Vec::new(),
@@ -379,7 +394,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     }
 
     /// Writes a local back if the state is out of date.
-    fn write_back(&mut self, at: usize) {
+    pub(super) fn write_back(&mut self, at: usize) {
         let local = self.locals[at];
         if let (Some(r), true) = (local.guest, local.dirty) {
             self.asm.store(Q, LOCALS[at], layout::int::<G>(r));
@@ -438,6 +453,11 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.temps |= 1 << at;
         self.held |= 1 << at;
         LOCALS[at]
+    }
+
+    /// Keeps all locals where they are until the end of the operation.
+    pub(super) fn hold_all(&mut self) {
+        self.held = (1 << LOCALS.len()) - 1;
     }
 
     /// Keeps a local where it is until the end of the operation.

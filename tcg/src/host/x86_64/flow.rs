@@ -23,9 +23,11 @@ impl<G: Guest> Emit<'_, G> {
             }
             Flow::Goto(target) => {
                 self.commit(&[]);
-                self.flush();
-                self.check_request(target, target);
-                self.leave_to(target);
+                if !self.loop_always(target) {
+                    self.flush();
+                    self.check_request(target, target);
+                    self.leave_to(target);
+                }
                 true
             }
             Flow::Jump(target) => {
@@ -41,7 +43,9 @@ impl<G: Guest> Emit<'_, G> {
                     again &= target > self.at.pc;
                 }
                 self.commit(&[condition]);
-                self.branch(condition, target, last, again);
+                if !last || !self.loop_if(condition, target) {
+                    self.branch(condition, target, last, again);
+                }
                 last
             }
             Flow::ResyncIfAsked => {
@@ -122,7 +126,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// To the code of a guest address, for good.
-    fn leave_to(&mut self, target: u64) {
+    pub(super) fn leave_to(&mut self, target: u64) {
         if !self.same_page(target) {
             self.probe(target);
             return;

@@ -94,6 +94,13 @@ pub(super) struct XLocal {
     used: u32,
 }
 
+impl XLocal {
+    /// A guest register, of which nothing more is known.
+    pub(super) fn new(r: u8, dirty: bool) -> Self {
+        Self { guest: Some(r), dirty, ..Self::default() }
+    }
+}
+
 /// What the emitter knows of vector registers.
 #[derive(Default)]
 pub(super) struct Fp {
@@ -210,7 +217,7 @@ impl<G: Guest> Emit<'_, G> {
         at
     }
 
-    fn xwrite_back(&mut self, at: usize) {
+    pub(super) fn xwrite_back(&mut self, at: usize) {
         let local = self.fp.locals[at];
         if let (Some(r), true) = (local.guest, local.dirty) {
             super::store_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));

@@ -3,9 +3,11 @@
 use super::asm::{self, Alu, B, D, Q, cc, form};
 use super::emit::{Emit, V};
 use super::fp::{F, FNode, by};
+use super::layout;
 use super::regs::*;
 use crate::builder::{FCond, Fmt, FpOp, IntTy, MemOp, Rm};
 use crate::guest::Guest;
+use crate::vcpu::MXCSR_FLAGS;
 
 impl<G: Guest> Emit<'_, G> {
     /// 1 if the relation holds; the flags of an unordered comparison are the host's.
@@ -193,5 +195,25 @@ impl<G: Guest> Emit<'_, G> {
         }
         self.release();
         self.push(super::emit::Node::Host(to))
+    }
+
+    /// The sticky flags of the control word.
+    pub(super) fn flags_raised(&mut self) -> V {
+        let word = asm::Rm::Mem(layout::guest_mxcsr::<G>());
+        let to = self.temp();
+        form::STMXCSR_MD.m(&mut self.asm, D, word);
+        form::MOV_GV_EV.rm(&mut self.asm, D, to, word);
+        self.asm.alu_imm(Alu::And, D, asm::Rm::Reg(to), MXCSR_FLAGS as i32);
+        self.release();
+        self.push(super::emit::Node::Host(to))
+    }
+
+    /// Clears them.
+    pub(super) fn forget_raised(&mut self) {
+        let word = asm::Rm::Mem(layout::guest_mxcsr::<G>());
+        form::STMXCSR_MD.m(&mut self.asm, D, word);
+        self.asm.alu_imm(Alu::And, D, word, !MXCSR_FLAGS as i32);
+        form::LDMXCSR_MD.m(&mut self.asm, D, word);
+        self.forget_host_flags();
     }
 }

@@ -74,6 +74,11 @@ pub(super) const fn spill_vec<G: Guest>(n: usize) -> Mem {
     hot::<G>(offset_of!(Hot, spill_vec) + n * 16)
 }
 
+/// What a group of accesses shares.
+pub(super) const fn group<G: Guest>(slot: u8) -> Mem {
+    hot::<G>(offset_of!(Hot, groups) + slot as usize * 8)
+}
+
 /// Details of an exit.
 pub(super) const fn exit<G: Guest>(n: usize) -> Mem {
     hot::<G>(offset_of!(Hot, exit) + n * 8)

@@ -7,6 +7,7 @@ use super::regs::{RAX, RBP};
 use super::{DEAD_BYTES, Native, layout};
 use crate::guest::Guest;
 use crate::isa::x86_64 as isa;
+use crate::jit::groups;
 use crate::testing::HostCode;
 
 /// What stands behind a call of the chain stub: a distance and a guest address.
@@ -137,6 +138,9 @@ fn operands<G: Guest>() -> Vec<(String, String)> {
     for n in 0..16 {
         named.push((layout::spill::<G>(n), format!("spill{n}")));
         named.push((layout::spill_vec::<G>(n), format!("vspill{n}")));
+    }
+    for n in 0..groups::SLOTS as u8 {
+        named.push((layout::group::<G>(n), format!("group{n}")));
     }
     let print = |m: Mem| printed(m, None);
     let mut all: Vec<_> =

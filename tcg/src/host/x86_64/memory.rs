@@ -1,12 +1,13 @@
 //! Guest memory: the TLB look-up in line, the slow path out of line.
 
-use super::asm::{self, Alu, B, D, Form, Mem, Q, Rm, W, cc, form};
+use super::asm::{self, Alu, Asm, B, D, Form, Mem, Q, Rm, W, cc, form};
 use super::calls::rmw_number;
 use super::emit::{Emit, LastDef, Node, V};
 use super::layout;
 use super::regs::*;
 use crate::builder::{Bin, Fmt, MemOp, Rmw, Width};
 use crate::guest::Guest;
+use crate::jit::groups::{NO_ADDEND, Plan};
 use crate::mmu::PAGE_BITS;
 use crate::mmu::host::Entry;
 use crate::mmu::tlb::TLB_BITS;
@@ -42,6 +43,29 @@ fn operand_size(m: MemOp) -> asm::Width {
     [B, W, D, Q][usize::from(m.size)]
 }
 
+/// Compares the tag of the TLB entry for the first of the bytes from `base` with what it must be
+/// for the last; afterwards rax holds the entry's offset.
+fn compare_tag<G: Guest>(asm: &mut Asm, base: Reg, (first, last): (i32, i32), store: bool) {
+    let index_shift = i64::from(PAGE_BITS - size_of::<Entry>().trailing_zeros());
+    let mask = ((1u32 << TLB_BITS) - 1) as i32 * size_of::<Entry>() as i32;
+    if first == 0 {
+        // What comes in at the top is masked.
+        form::RORX_GY_EY_IB.rmi(asm, D, RAX, Rm::Reg(base), index_shift);
+    } else {
+        asm.lea(D, RAX, Mem::base(base, first));
+        form::SHR_EV_IB.mi(asm, D, Rm::Reg(RAX), index_shift);
+    }
+    asm.alu_imm(Alu::And, D, Rm::Reg(RAX), mask);
+    if last == 0 {
+        asm.mov(Q, RDX, base);
+    } else {
+        asm.lea(Q, RDX, Mem::base(base, last));
+    }
+    asm.alu_imm(Alu::And, Q, Rm::Reg(RDX), -(1 << PAGE_BITS));
+    asm.alu(Alu::Or, Q, RDX, Rm::Mem(layout::key::<G>()));
+    asm.alu(Alu::Cmp, Q, RDX, Rm::Mem(layout::tlb_tag::<G>(store)));
+}
+
 impl<G: Guest> Emit<'_, G> {
     /// The address as a register and a displacement, both of which stay as they are during the
     /// access.
@@ -50,8 +74,8 @@ impl<G: Guest> Emit<'_, G> {
             && let Node::Imm(x) = self.node(b)
             && let (Ok(disp), Node::Reg(_) | Node::Host(_)) =
                 (i32::try_from(x as i64), self.node(a))
-            // One that the last byte of the access does not overflow.
-            && disp < i32::MAX - 64
+            // One that the bytes of a group of accesses do not overflow.
+            && (i32::MIN + 1024..i32::MAX - 1024).contains(&disp)
         {
             return Va { base: self.base(a), disp };
         }
@@ -81,8 +105,6 @@ impl<G: Guest> Emit<'_, G> {
     /// mode there is nothing to look up, and a slow path only where [`Self::has_slow_path`].
     fn look_up(&mut self, va: Va, m: MemOp, store: bool) -> Mem {
         debug_assert!(self.scratch & (1 << RAX | 1 << RDX) == 0);
-        let index_shift = i64::from(PAGE_BITS - size_of::<Entry>().trailing_zeros());
-        let mask = ((1u32 << TLB_BITS) - 1) as i32 * size_of::<Entry>() as i32;
         let last = m.bytes() as i32 - 1;
         if m.aligned && last > 0 {
             // Bits below the size in the low byte of the address.
@@ -97,24 +119,39 @@ impl<G: Guest> Emit<'_, G> {
         if self.direct {
             return Mem::base(va.base, va.disp);
         }
-        if va.disp == 0 {
-            self.asm.mov(D, RAX, va.base);
-        } else {
-            self.asm.lea(D, RAX, Mem::base(va.base, va.disp));
+        let plan = if m.aligned { Plan::Alone } else { self.plans[self.index] };
+        match plan {
+            Plan::Alone => {
+                compare_tag::<G>(&mut self.asm, va.base, (va.disp, va.disp + last), store);
+                self.jcc_cold(cc::NE);
+                self.asm.load(Q, RAX, layout::tlb_addend::<G>(store));
+            }
+            Plan::First { slot, low, high, store: any } => {
+                let bytes = (va.disp.wrapping_add(low), va.disp.wrapping_add(high));
+                compare_tag::<G>(&mut self.asm, va.base, bytes, any);
+                self.jcc_cold(cc::NE);
+                self.asm.load(Q, RAX, layout::tlb_addend::<G>(any));
+                self.asm.store(Q, RAX, layout::group::<G>(slot));
+                self.cold.store_imm(Q, layout::group::<G>(slot), NO_ADDEND as i32);
+                self.cold_look_up(va, last, store);
+            }
+            Plan::Member { slot } => {
+                self.asm.load(Q, RAX, layout::group::<G>(slot));
+                form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(RAX), NO_ADDEND as i64);
+                self.jcc_cold(cc::NE);
+                self.cold_look_up(va, last, store);
+            }
         }
-        form::SHR_EV_IB.mi(&mut self.asm, D, Rm::Reg(RAX), index_shift);
-        self.asm.alu_imm(Alu::And, D, Rm::Reg(RAX), mask);
-        if va.disp + last == 0 {
-            self.asm.mov(Q, RDX, va.base);
-        } else {
-            self.asm.lea(Q, RDX, Mem::base(va.base, va.disp + last));
-        }
-        self.asm.alu_imm(Alu::And, Q, Rm::Reg(RDX), -(1 << PAGE_BITS));
-        self.asm.alu(Alu::Or, Q, RDX, Rm::Mem(layout::key::<G>()));
-        self.asm.alu(Alu::Cmp, Q, RDX, Rm::Mem(layout::tlb_tag::<G>(store)));
-        self.jcc_cold(cc::NE);
-        self.asm.load(Q, RAX, layout::tlb_addend::<G>(store));
         Mem::indexed(RAX, va.base, 0, va.disp)
+    }
+
+    /// In the cold buffer: looks up a single access, and goes back to the code if it is there.
+    fn cold_look_up(&mut self, va: Va, last: i32, store: bool) {
+        compare_tag::<G>(&mut self.cold, va.base, (va.disp, va.disp + last), store);
+        let miss = self.cold.jcc_short(cc::NE);
+        self.cold.load(Q, RAX, layout::tlb_addend::<G>(store));
+        self.cold_back();
+        self.cold.bind(miss);
     }
 
     fn has_slow_path(&self, m: MemOp) -> bool {
@@ -171,18 +208,7 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn store_value(&mut self, v: V, value: V, m: MemOp) {
         let value = match self.node(value) {
             Node::Imm(x) if i32::try_from(x as i64).is_ok() || m.size < 3 => Value::Imm(x as i32),
-            Node::Reg(r) => Value::Reg(self.reg(r)),
-            Node::Host(host) => {
-                self.hold(host);
-                Value::Reg(host)
-            }
-            _ => {
-                let to = self.temp();
-                self.into(value, to);
-                self.release();
-                self.hold(to);
-                Value::Reg(to)
-            }
+            _ => Value::Reg(self.operand_kept(value)),
         };
         let va = self.address(v);
         let mem = self.look_up(va, m, true);

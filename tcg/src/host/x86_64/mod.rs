@@ -17,6 +17,7 @@ mod fp_table;
 mod fpu_oracle;
 mod layout;
 mod listing;
+mod loops;
 mod memory;
 mod pool;
 mod regs;
@@ -215,14 +216,20 @@ impl<G: Guest> Native<G> {
         (exec(0), self.buf.len() as u64, exec(self.stubs.fault))
     }
 
-    /// Makes the code at `code` leave at its first instruction.
-    pub(crate) fn kill(&self, code: u64) {
+    /// Makes a block's code at `code` leave at its first instruction, and where its loop begins.
+    pub(crate) fn kill(&self, block: &Block<G>, code: u64) {
         let entry = self.buf.offset_of(code);
         let rel = -((DEAD_BYTES + ENTRY_BYTES) as i32);
         let mut bytes = self.buf.read64(entry).to_le_bytes();
         bytes[0] = 0xe9;
         bytes[1..ENTRY_BYTES].copy_from_slice(&rel.to_le_bytes());
         self.buf.patch64(entry, u64::from_le_bytes(bytes));
+        if let Some(at) = block.rows.get().and_then(|rows| rows.loop_exit) {
+            // `jne` becomes `nop; jmp`.
+            let mut bytes = self.buf.read64(at).to_le_bytes();
+            bytes[..2].copy_from_slice(&[0x90, 0xe9]);
+            self.buf.patch64(at, u64::from_le_bytes(bytes));
+        }
     }
 
     /// Makes the jump whose displacement is at `site` go to `code`.
@@ -348,6 +355,7 @@ impl<G: Guest> Native<G> {
             e.look_ahead(&exits);
         }
         e.entry();
+        e.begin_loop();
         for (n, i) in insns.iter().enumerate() {
             let at = at(i);
             e.begin(n, at);
@@ -375,6 +383,7 @@ impl<G: Guest> Native<G> {
             rows: rows.into(),
             vec: e.fp.lists.into(),
             narrow: e.narrow_lists.into(),
+            loop_exit: e.head.map(|head| hot + head.exit),
         });
         space.blocks.insert(hot, block.clone());
         space.blocks.insert(cold, block.clone());

@@ -1,9 +1,13 @@
 //! F and D `[Unpriv §20]`, `[Unpriv §21]`.
 
-use super::{R, Riscv64, get, imm, set, set_w};
+use std::mem::offset_of;
+
+use arch::riscv64::Hart;
+
+use super::{CsrOp, R, Riscv64, get, imm, set, set_w};
 use crate::builder::*;
 use crate::isa::riscv64::{
-    FArith1, FArith2, FArith3, FCmp, FFromInt, FFromX, FLoad, FR, FStore, FToInt, FToX,
+    FArith1, FArith2, FArith3, FCmp, FFromInt, FFromX, FLoad, FR, FStore, FToInt, FToX, Insn,
 };
 
 const DYNAMIC: u8 = 7;
@@ -176,5 +180,71 @@ pub(in super::super) fn fmv_f<B: Builder<Riscv64>>(b: &mut B, _: At, a: FFromX, 
     let x = get(b, a.rs1);
     let v = b.fraw(fmt, x);
     b.fset(a.rd, fmt, v);
+    Ok(Flow::Next)
+}
+
+/// An instruction that accesses the CSR `fflags` and nothing else: C libraries keep and restore
+/// the flags around every quiet comparison.
+pub(in super::super) struct Flags {
+    rd: u8,
+    op: CsrOp,
+    /// A register, or the number itself.
+    source: Result<u8, u8>,
+}
+
+impl Flags {
+    const CSR: u16 = 0x001;
+
+    /// `None` of all other instructions.
+    pub(in super::super) fn of(insn: Insn) -> Option<Self> {
+        let (csr, rd, op, source) = match insn {
+            Insn::Csrrw(a) => (a.csr, a.rd, CsrOp::Write, Ok(a.rs1)),
+            Insn::Csrrs(a) => (a.csr, a.rd, CsrOp::Set, Ok(a.rs1)),
+            Insn::Csrrc(a) => (a.csr, a.rd, CsrOp::Clear, Ok(a.rs1)),
+            Insn::Csrrwi(a) => (a.csr, a.rd, CsrOp::Write, Err(a.uimm)),
+            Insn::Csrrsi(a) => (a.csr, a.rd, CsrOp::Set, Err(a.uimm)),
+            Insn::Csrrci(a) => (a.csr, a.rd, CsrOp::Clear, Err(a.uimm)),
+            _ => return None,
+        };
+        (csr == Self::CSR).then_some(Self { rd, op, source })
+    }
+}
+
+/// The flags of the state and those that the host has collected.
+pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B> {
+    const ALL: i32 = 0x1f;
+    let field = offset_of!(Hart, fflags);
+    let raised = b.fp_raised();
+    let mut old = b.field(field);
+    // Invalid, divide by zero, overflow, underflow and inexact, from where the host has them.
+    for (from, to) in [(0u8, 4u8), (2, 3), (3, 2), (4, 1), (5, 0)] {
+        let mask = b.imm(1 << from);
+        let bit = b.bin(Bin::And, Width::W64, raised, mask);
+        let (op, by) = if from > to { (Bin::Shr, from - to) } else { (Bin::Shl, to - from) };
+        let by = b.imm(by.into());
+        let bit = b.bin(op, Width::W64, bit, by);
+        old = b.bin(Bin::Or, Width::W64, old, bit);
+    }
+    let old = b.share(old);
+    let writes = a.op == CsrOp::Write || !matches!(a.source, Ok(0) | Err(0));
+    if writes {
+        let v = match a.source {
+            Ok(rs1) => get(b, rs1),
+            Err(number) => b.imm(number.into()),
+        };
+        let all = imm(b, ALL);
+        let v = b.bin(Bin::And, Width::W64, v, all);
+        let new = match a.op {
+            CsrOp::Write => v,
+            CsrOp::Set => b.bin(Bin::Or, Width::W64, old, v),
+            CsrOp::Clear => {
+                let kept = b.un(Un::Not, Width::W64, v);
+                b.bin(Bin::And, Width::W64, old, kept)
+            }
+        };
+        b.fp_forget();
+        b.set_field(field, new);
+    }
+    set(b, a.rd, old);
     Ok(Flow::Next)
 }
