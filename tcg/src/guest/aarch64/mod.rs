@@ -78,9 +78,9 @@ impl Guest for Aarch64 {
             Insn::Svc(_) | Insn::Hvc(_) | Insn::Smc(_) | Insn::Brk(_) | Insn::Hlt(_) => true,
             Insn::Udf(_) | Insn::Eret | Insn::Isb(_) | Insn::IcIvau(_) => true,
             // A branch back is a loop: what follows runs once.
-            Insn::BCond(a) => a.imm < 0 || a.cond >= 14,
-            Insn::Cbz(a) | Insn::Cbnz(a) => a.imm < 0,
-            Insn::Tbz(a) | Insn::Tbnz(a) => a.imm < 0,
+            Insn::BCond(a) => a.imm <= 0 || a.cond >= 14,
+            Insn::Cbz(a) | Insn::Cbnz(a) => a.imm <= 0,
+            Insn::Tbz(a) | Insn::Tbnz(a) => a.imm <= 0,
             _ => false,
         }
     }

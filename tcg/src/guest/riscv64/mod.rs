@@ -126,7 +126,7 @@ impl Guest for Riscv64 {
                 true
             }
             Insn::FenceI | Insn::SfenceVma(_) | Insn::SinvalVma(_) => true,
-            // A branch back is a loop: what follows runs once.
+            // A branch back, or to itself, is a loop: what follows runs once.
             Insn::Beq(a)
             | Insn::Bne(a)
             | Insn::Blt(a)
@@ -134,7 +134,7 @@ impl Guest for Riscv64 {
             | Insn::Bltu(a)
             | Insn::Bgeu(a)
             | Insn::CBeqz(a)
-            | Insn::CBnez(a) => a.imm < 0,
+            | Insn::CBnez(a) => a.imm <= 0,
             _ => false,
         }
     }
@@ -319,5 +319,21 @@ impl mmu::PhysMem for Ptes<'_> {
     fn cas_pte(&self, gpa: u64, old: u64, new: u64) -> Option<bool> {
         let (hva, _) = ram::memory(self.0, gpa).filter(|(_, readonly)| !readonly)?;
         Some(hva.cas(old, new, 3) == old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The end of a block is where a loop looks whether somebody wants the vCPU.
+    #[test]
+    fn branches_back_and_to_themselves_end_a_block() {
+        for (word, ends) in [(0x0005_1063u32, true), (0xfe05_1ee3, true), (0x0005_1463, false)] {
+            match Riscv64::decode(&word.to_le_bytes(), 0) {
+                Decoded::Insn(insn, _) => assert_eq!(Riscv64::ends_block(insn), ends, "{insn}"),
+                _ => panic!("{word:#x} is an instruction"),
+            }
+        }
     }
 }

@@ -123,8 +123,8 @@ impl<G: Guest> Emit<'_, G> {
     fn take_places(&mut self) {
         let Some(head) = &self.head else { return };
         let (locals, vectors) = (head.locals, head.vectors);
-        for at in 0..LOCALS.len() {
-            if self.locals[at].guest != locals[at].guest {
+        for (at, wanted) in locals.iter().enumerate() {
+            if self.locals[at].guest != wanted.guest {
                 self.write_back(at);
                 self.locals[at] = Local::default();
             }
