@@ -43,17 +43,28 @@ pub fn accelerators() -> Vec<Availability> {
         .collect()
 }
 
+/// An architecture of which the software CPU has only what programs see.
+fn on_kvm(name: &'static str, about: &'static str, accelerators: &[Availability]) -> Availability {
+    let kvm = accelerators.iter().find(|a| a.name == "kvm");
+    let missing = if std::env::consts::ARCH == name {
+        let reason = kvm.map_or(Some("this build has none"), |kvm| kvm.missing.as_deref());
+        reason.map(|reason| format!("its machines need KVM: {reason}"))
+    } else {
+        let user = "`polyvisor user` runs programs of it on this one";
+        Some(format!("its machines need KVM on a host of that architecture; {user}"))
+    };
+    Availability { name, about: about.into(), missing }
+}
+
 /// Looks at this build and this host.
 pub fn info() -> Info {
     let accelerators = accelerators();
+    let aarch64 = on_kvm("aarch64", "Arm, 64 bits, board `virt`", &accelerators);
+    let x86_64 = on_kvm("x86_64", "x86, 64 bits, board `microvm`", &accelerators);
     Info {
         version: env!("CARGO_PKG_VERSION"),
         accelerators,
-        guests: vec![
-            there("riscv64", "RISC-V, 64 bits, board `virt`"),
-            there("aarch64", "Arm, 64 bits, board `virt`"),
-            there("x86_64", "x86, 64 bits, board `microvm`"),
-        ],
+        guests: vec![there("riscv64", "RISC-V, 64 bits, board `virt`"), aarch64, x86_64],
         devices: registry::KINDS.iter().map(|kind| there(kind.name, kind.about)).collect(),
         formats: vec![there("raw", "the bytes of the disk, in a file or block device")],
     }
