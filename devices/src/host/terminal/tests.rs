@@ -92,7 +92,10 @@ fn the_terminal_is_restored_however_the_process_ends() {
     for (way, expected) in ways {
         let pty = cooked();
         let before = modes(pty.slave.as_fd());
-        let output = Command::new(std::env::current_exe().unwrap())
+        // Whoever runs the tests may ignore signals, and children inherit that.
+        let output = Command::new("env")
+            .arg("--default-signal")
+            .arg(std::env::current_exe().unwrap())
             .args(["--exact", name, "--test-threads=1"])
             .env(WAY, way)
             .stdin(Stdio::from(pty.slave.try_clone().unwrap()))
