@@ -32,7 +32,7 @@ const COMPUTES: &[u32] = &[
     0xf140_2573, // csrr a0, mhartid
     0x0005_0463, // beqz a0, .+8
     0x0000_006f, // j .
-    0x003e_82b7, // lui t0, ROUNDS >> 12
+    0x07d0_02b7, // lui t0, ROUNDS >> 12
     0x0010_0593, // li a1, 1
     0x0025_9613, // slli a2, a1, 2
     0x00c5_85b3, // add a1, a1, a2
@@ -51,7 +51,7 @@ const COMPUTES: &[u32] = &[
     0x00b5_2023, // sw a1, 0(a0)
     0x0000_006f, // j .
 ];
-const ROUNDS: u32 = 0x3e8 << 12;
+const ROUNDS: u32 = 0x7d00 << 12;
 
 /// A folder for a machine's files, removed when it is dropped.
 struct Folder(PathBuf);
