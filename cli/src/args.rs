@@ -162,10 +162,6 @@ pub(crate) struct User {
     #[arg(long, hide = true, value_name = "FD")]
     pub(crate) own_fd: Option<i32>,
 
-    /// The program that has started this one ignores SIGPIPE.
-    #[arg(long, hide = true)]
-    pub(crate) ignores_sigpipe: bool,
-
     /// Have the kernel run programs of other architectures with this Polyvisor (binfmt_misc).
     #[arg(long, group = "registry", conflicts_with = "program")]
     pub(crate) install: bool,

@@ -36,15 +36,7 @@ pub(crate) fn run(args: User) -> Status {
         cpu: args.cpu,
     };
     let arch = arch.map(str::to_owned);
-    start(Start {
-        options,
-        program,
-        args: argv,
-        env,
-        arch,
-        own_fd: args.own_fd,
-        ignores_sigpipe: args.ignores_sigpipe,
-    })
+    start(Start { options, program, args: argv, env, arch, own_fd: args.own_fd })
 }
 
 fn start(start: Start) -> Status {

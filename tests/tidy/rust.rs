@@ -33,8 +33,9 @@ const UNSAFE: &[(&str, &str)] = &[
     ("user/src/host/call.rs", "makes system calls that a guest chose"),
     ("user/src/host/copy.rs", "copies between our memory and addresses that a guest chose"),
     ("user/src/host/identity.rs", "getauxval and getrandom"),
+    ("user/src/host/inherited.rs", "a function that runs before main"),
     ("user/src/host/signals.rs", "signal handlers and system calls"),
-    ("user/src/host/thread.rs", "plain calls of the C library: fork, exit, gettid"),
+    ("user/src/host/thread.rs", "calls of the C library: fork, clone, exit, gettid"),
     ("vmm/src/memory/mapping.rs", "memfd_create, fallocate, and the promise to accelerators"),
 ];
 

@@ -7,6 +7,13 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct Limits(Mutex<BTreeMap<u32, [u64; 2]>>);
 
+impl Clone for Limits {
+    fn clone(&self) -> Self {
+        let limits = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self(Mutex::new(limits))
+    }
+}
+
 impl Limits {
     /// What the guest has set.
     pub fn get(&self, resource: u32) -> Option<[u64; 2]> {

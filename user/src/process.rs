@@ -32,11 +32,11 @@ pub struct Process<G: Isa> {
     /// Its memory.
     pub mem: Mem,
     /// Its program.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// Limits that it has set for itself.
     pub limits: Limits,
     /// What it does with signals.
-    pub(crate) actions: Actions,
+    pub(crate) actions: Arc<Actions>,
     /// Its threads.
     pub(crate) threads: AtomicU32,
 }
@@ -49,15 +49,37 @@ impl<G: Isa> Process<G> {
         image: Image,
     ) -> Result<Arc<Self>, Errno> {
         signals::install(machine.code_range())?;
+        let engine = Arc::downgrade(&machine);
+        space.set_drop_code(Box::new(move |start, len| {
+            if let Some(engine) = engine.upgrade() {
+                engine.written(start, len as usize);
+            }
+        }));
         Ok(Arc::new(Self {
             machine,
             space,
             mem: Mem,
-            image,
+            image: Arc::new(image),
             limits: Limits::default(),
-            actions: Actions::inherited(),
+            actions: Arc::new(Actions::inherited()),
             threads: AtomicU32::new(0),
         }))
+    }
+
+    /// Another process in the same memory, without threads; the actions are those of this one, or
+    /// a copy.
+    pub(crate) fn beside(&self, shares_actions: bool) -> Arc<Self> {
+        let actions =
+            if shares_actions { self.actions.clone() } else { Arc::new(self.actions.copy()) };
+        Arc::new(Self {
+            machine: self.machine.clone(),
+            space: self.space.clone(),
+            mem: self.mem,
+            image: self.image.clone(),
+            limits: self.limits.clone(),
+            actions,
+            threads: AtomicU32::new(0),
+        })
     }
 
     /// How the program is run.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use tcg::{Mode, UserConfig};
 
 use crate::clock::HostClock;
+use crate::host::call::plain;
+use crate::host::inherited;
 use crate::host::signals::{self, Disposition};
 use crate::isa::abi::{self, Abi};
 use crate::loader::script::{self, DEEPEST, HEAD};
@@ -37,9 +39,6 @@ pub struct Start {
     pub arch: Option<String>,
     /// The descriptor of our own executable, if this program was started by another guest.
     pub own_fd: Option<i32>,
-    /// The program that started this one ignores SIGPIPE. It cannot be asked of the host: the
-    /// runtime of Rust has set that to be ignored.
-    pub ignores_sigpipe: bool,
 }
 
 /// Why a program was not started.
@@ -199,7 +198,11 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     let own_fd = own_executable(start.own_fd);
     let exe = exe.unwrap_or(path);
     set_name(&exe);
-    if !start.ignores_sigpipe {
+    for fd in inherited::closed() {
+        // It was opened by the runtime of Rust.
+        let _ = plain(libc::SYS_close, [fd as u64, 0, 0, 0, 0, 0]);
+    }
+    if !inherited::ignores_sigpipe() {
         // There is no reason for the kernel to refuse.
         let _ = signals::set_disposition(libc::SIGPIPE, Disposition::Default);
     }
@@ -224,6 +227,5 @@ fn set_name(exe: &[u8]) {
     let mut name = exe.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
     name.push(0);
     // The kernel takes the first 15 bytes; without a name the process runs as well.
-    let _ =
-        crate::host::call::plain(libc::SYS_prctl, [PR_SET_NAME, name.as_ptr() as u64, 0, 0, 0, 0]);
+    let _ = plain(libc::SYS_prctl, [PR_SET_NAME, name.as_ptr() as u64, 0, 0, 0, 0]);
 }

@@ -85,6 +85,8 @@ impl<G: Guest> Drop for CoreRef<G> {
     fn drop(&mut self) {
         // SAFETY: as in `get`; nobody uses the core between this and the next `take`.
         unsafe { (*self.cell.core.get()).assume_init_drop() };
+        // Its thread may have been killed in the middle of guest code.
+        self.cell.signals.leave();
         self.cell.taken.store(false, SeqCst);
     }
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -102,10 +103,109 @@ static void spawns(void)
 	CHECK(info.si_status == SIGABRT);
 }
 
+static volatile int noted;
+
+static void note(int signal)
+{
+	noted = signal;
+}
+
+/* A child that shares memory until it runs a program, and nothing else. */
+static void shares(void)
+{
+	pid_t child;
+	int status, fd = dup(1);
+	char *argv[] = { "spawned", "quiet", NULL }, *env[] = { NULL };
+	struct sigaction action;
+	CHECK(posix_spawn(&child, "./nothing", NULL, NULL, argv, env) == ENOENT);
+	CHECK(posix_spawn(&child, "/tmp", NULL, NULL, argv, env) == EACCES);
+	CHECK(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
+	signal(SIGUSR1, note);
+	if ((child = vfork()) == 0) {
+		noted = 1000;
+		signal(SIGUSR2, SIG_IGN);
+		close(fd);
+		execve("./nothing", argv, env);
+		_exit(errno);
+	}
+	CHECK(noted == 1000);
+	CHECK(fcntl(fd, F_GETFD) != -1 && close(fd) == 0);
+	CHECK(sigaction(SIGUSR2, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == ENOENT);
+	if ((child = vfork()) == 0) {
+		kill(getpid(), SIGUSR1);
+		_exit(noted);
+	}
+	CHECK(noted == SIGUSR1);
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == SIGUSR1);
+	noted = 0;
+	CHECK(raise(SIGUSR1) == 0 && noted == SIGUSR1);
+	volatile pid_t inner = 0;
+	if ((child = vfork()) == 0) {
+		if ((inner = vfork()) == 0)
+			_exit(noted = 3);
+		_exit(waitpid(inner, &status, 0) == inner && WEXITSTATUS(status) == 3 ? noted + 1 : 0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 4);
+	if ((child = vfork()) == 0)
+		kill(getpid(), SIGKILL), _exit(1);
+	CHECK(waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL);
+	if ((child = vfork()) == 0) {
+		pid_t other = fork();
+		if (other == 0)
+			_exit(noted = 5);
+		_exit(waitpid(other, &status, 0) == other && noted == 3 ? WEXITSTATUS(status) : 0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 5);
+}
+
+static void *spawn_many(void *arg)
+{
+	pid_t child;
+	int status;
+	char *argv[] = { "spawned", "quiet", NULL }, *env[] = { NULL };
+	for (long i = 0; i < 8; i++) {
+		const char *path = i % 2 ? self : "./nothing";
+		int error = posix_spawn(&child, path, NULL, NULL, argv, env);
+		if (error != (i % 2 ? 0 : ENOENT))
+			return (void *)1;
+		if (!error && (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 5))
+			return (void *)1;
+	}
+	return arg;
+}
+
+static void spawns_beside_threads(void)
+{
+	pthread_t threads[4];
+	void *result;
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_create(&threads[i], NULL, spawn_many, NULL) == 0);
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_join(threads[i], &result) == 0 && !result);
+}
+
+/* Standard descriptors that are closed stay closed. */
+static void without_descriptors(void)
+{
+	char *argv[] = { "x", "closed", NULL };
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		close(0), close(2);
+		execv(self, argv);
+		_exit(1);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 6);
+}
+
 static int inner(int argc, char **argv, char **env)
 {
 	if (!strcmp(argv[1], "quiet"))
 		return 5;
+	if (!strcmp(argv[1], "closed"))
+		return fcntl(0, F_GETFD) == -1 && fcntl(1, F_GETFD) != -1 && fcntl(2, F_GETFD) == -1 ?
+			       6 : 7;
 	if (!strcmp(argv[1], "die"))
 		raise(SIGTERM);
 	if (!strcmp(argv[1], "pipe")) {
@@ -136,6 +236,9 @@ int main(int argc, char **argv, char **env)
 	CHECK(mkdtemp(folder) && chdir(folder) == 0);
 	children();
 	spawns();
+	shares();
+	spawns_beside_threads();
+	without_descriptors();
 	CHECK(chdir("/") == 0 && rmdir(folder) == 0);
 	return checked();
 }

@@ -1,6 +1,7 @@
 // Processes: fork and vfork with and without threads, their ends, and what they share.
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -17,7 +18,9 @@ static long work(int rounds) {
   return sum & 0xff;
 }
 
-static volatile int stop;
+static volatile int stop, counted;
+
+static void count(int signal) { counted += signal == SIGUSR2; }
 
 // Keeps the engine busy: new code all the time, memory that comes and goes.
 static void *busy(void *arg) {
@@ -61,6 +64,18 @@ int main(int argc, char **argv) {
   printf("vfork %d", *shared);
   waitpid(pid, &status, 0);
   printf(" %d\n", WEXITSTATUS(status));
+
+  signal(SIGUSR2, count);
+  pid = syscall(SYS_clone, SIGUSR2, 0, 0, 0, 0);
+  if (!pid) _exit(8);
+  while (!counted) sched_yield();
+  int found = waitpid(pid, &status, __WCLONE) == pid;
+  printf("clone %d %d, told %d\n", found, WEXITSTATUS(status), counted);
+  // Its child is its brother.
+  if (!fork()) _exit(syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) < 0);
+  int ended = 0;
+  while (wait(&status) > 0) ended += WEXITSTATUS(status) == 0;
+  printf("brothers %d\n", ended);
 
   pthread_t threads[3];
   for (long i = 0; i < 3; i++) pthread_create(&threads[i], 0, busy, (void *)(i * 1000));

@@ -3,8 +3,8 @@
 pub(crate) mod call;
 pub(crate) mod copy;
 pub(crate) mod identity;
+pub(crate) mod inherited;
 pub(crate) mod limits;
 pub(crate) mod mapping;
-pub(crate) mod pipe;
 pub(crate) mod signals;
 pub(crate) mod thread;

@@ -49,7 +49,7 @@ pub(crate) fn place(
         // Room for the alignment too; what is not needed goes back.
         let room = len.checked_add(align).ok_or(LoadError::NoRoom)?;
         let wish = wish & !(align - 1);
-        let got = space.map(Request { addr: wish, len: room, ..none })?.at;
+        let got = space.map(Request { addr: wish, len: room, ..none })?;
         let at = got.checked_add(align - 1).ok_or(LoadError::NoRoom)? & !(align - 1);
         for (from, to) in [(got, at), (at + len, got + room)] {
             if from < to {
@@ -59,7 +59,7 @@ pub(crate) fn place(
         at
     } else {
         let flags = none.flags | libc::MAP_FIXED_NOREPLACE;
-        space.map(Request { flags, ..none }).map_err(|_| LoadError::Occupied(low))?.at
+        space.map(Request { flags, ..none }).map_err(|_| LoadError::Occupied(low))?
     };
     let bias = start.wrapping_sub(low);
     for segment in &elf.segments {

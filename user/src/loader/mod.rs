@@ -139,7 +139,7 @@ pub fn load(
         fd: -1,
         offset: 0,
     })?;
-    let stack = stack.at..stack.at + size;
+    let stack = stack..stack + size;
     let content = stack::Content { abi, program, elf: &elf, main, interpreter, vdso: &vdso };
     let made = stack::build(mem, stack.clone(), &content)?;
     Ok(Loaded {

@@ -45,7 +45,7 @@ pub(super) fn map(space: &Space, mem: Mem, abi: &Abi) -> Result<Vdso, LoadError>
         fd: -1,
         offset: 0,
     };
-    let base = space.map(request)?.at;
+    let base = space.map(request)?;
     mem.write_bytes(base, &page)?;
     space.protect(base, PAGE, libc::PROT_READ | libc::PROT_EXEC)?;
     Ok(Vdso { base, sigreturn: base + sigreturn })

@@ -45,6 +45,11 @@ impl Actions {
         Self { all: Mutex::new(std::array::from_fn(action)) }
     }
 
+    /// The same for another process.
+    pub(crate) fn copy(&self) -> Self {
+        Self { all: Mutex::new(*self.lock()) }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, [Action; SIGNALS as usize]> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }

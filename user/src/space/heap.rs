@@ -14,21 +14,24 @@ impl Space {
 
     /// brk(2): the new end, or the old one if that is not possible.
     pub fn set_brk(&self, end: u64) -> u64 {
-        let mut map = self.lock();
-        let heap = map.heap.clone();
-        if end < heap.start || end >= END {
-            return heap.end;
-        }
-        let (Some(old), Some(new)) = (page_up(heap.end), page_up(end)) else { return heap.end };
-        let done = if new > old { map.grow_heap(old, new) } else { map.shrink_heap(new, old) };
-        if done {
-            map.heap.end = end;
-        }
-        map.heap.end
+        self.change(|map| map.set_brk(end))
     }
 }
 
 impl Map {
+    fn set_brk(&mut self, end: u64) -> u64 {
+        let heap = self.heap.clone();
+        if end < heap.start || end >= END {
+            return heap.end;
+        }
+        let (Some(old), Some(new)) = (page_up(heap.end), page_up(end)) else { return heap.end };
+        let done = if new > old { self.grow_heap(old, new) } else { self.shrink_heap(new, old) };
+        if done {
+            self.heap.end = end;
+        }
+        self.heap.end
+    }
+
     fn grow_heap(&mut self, old: u64, new: u64) -> bool {
         // One page is kept free, so that a run over the heap's end faults.
         if !self.areas.is_free(old..new + PAGE) {

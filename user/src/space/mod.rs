@@ -15,9 +15,10 @@ mod remap;
 mod shm;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use areas::{EXEC, Kind, READ, WRITE};
 pub use remap::Move;
@@ -59,21 +60,21 @@ pub struct Request {
     pub offset: u64,
 }
 
-/// What a change of the address space did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// The address that the call returns.
-    pub at: u64,
-    /// Code made from these addresses is not valid any more.
-    pub stale: Option<Range<u64>>,
-}
+/// Told, with its start and length, of each range whose code is not valid any more.
+pub type DropCode = Box<dyn Fn(u64, u64) + Send + Sync>;
 
 /// The guest's address space; threads share it.
-#[derive(Debug)]
 pub struct Space {
     map: Mutex<Map>,
     /// The length of [`Map::coded`], to be read without the lock.
     coded: AtomicUsize,
+    drop_code: OnceLock<DropCode>,
+}
+
+impl fmt::Debug for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Space").field("map", &self.map).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -92,6 +93,8 @@ struct Map {
     segments: BTreeMap<u64, u64>,
     /// Reading implies execution (the personality of that name).
     read_executes: bool,
+    /// Code made from these addresses is not valid any more; nobody was told yet.
+    stale: Vec<Range<u64>>,
 }
 
 /// `value` rounded up to pages; `None` if that overflows.
@@ -133,8 +136,29 @@ impl Space {
             heap: 0..0,
             segments: BTreeMap::new(),
             read_executes: false,
+            stale: Vec::new(),
         };
-        Self { map: Mutex::new(map), coded: AtomicUsize::new(0) }
+        Self { map: Mutex::new(map), coded: AtomicUsize::new(0), drop_code: OnceLock::new() }
+    }
+
+    /// Says who makes code from the guest's memory. It is told of changes before anybody can make
+    /// another one: a thread that maps the same addresses again must not find old code there.
+    pub fn set_drop_code(&self, drop_code: DropCode) {
+        // Only the first counts: a process has one engine.
+        let _ = self.drop_code.set(drop_code);
+    }
+
+    /// Makes a change and has the code dropped that it made invalid.
+    fn change<R>(&self, make: impl FnOnce(&mut Map) -> R) -> R {
+        let mut map = self.lock();
+        let result = make(&mut map);
+        for range in std::mem::take(&mut map.stale) {
+            if let Some(drop_code) = self.drop_code.get() {
+                drop_code(range.start, range.end - range.start);
+            }
+        }
+        self.coded.store(map.coded.len(), Relaxed);
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, Map> {
@@ -147,31 +171,22 @@ impl Space {
     }
 
     /// mmap(2).
-    pub fn map(&self, r: Request) -> Result<Done, Errno> {
-        let mut map = self.lock();
-        let done = map.map(r);
-        self.coded.store(map.coded.len(), Relaxed);
-        done
+    pub fn map(&self, r: Request) -> Result<u64, Errno> {
+        self.change(|map| map.map(r))
     }
 
     /// munmap(2).
-    pub fn unmap(&self, addr: u64, len: u64) -> Result<Done, Errno> {
-        let mut map = self.lock();
+    pub fn unmap(&self, addr: u64, len: u64) -> Result<(), Errno> {
         let range = pages(addr, len, Errno::EINVAL)?;
         if range.is_empty() {
             return Err(Errno::EINVAL);
         }
-        let done = map.unmap(range);
-        self.coded.store(map.coded.len(), Relaxed);
-        done
+        self.change(|map| map.unmap(range))
     }
 
     /// mprotect(2).
-    pub fn protect(&self, addr: u64, len: u64, prot: i32) -> Result<Done, Errno> {
-        let mut map = self.lock();
-        let done = map.protect(addr, len, prot);
-        self.coded.store(map.coded.len(), Relaxed);
-        done
+    pub fn protect(&self, addr: u64, len: u64, prot: i32) -> Result<(), Errno> {
+        self.change(|map| map.protect(addr, len, prot))
     }
 
     /// Reading implies execution from now on, for old programs that expect it.
@@ -208,7 +223,7 @@ impl Map {
         if self.read_executes && prot & READ != 0 { prot | EXEC } else { prot }
     }
 
-    fn map(&mut self, r: Request) -> Result<Done, Errno> {
+    fn map(&mut self, r: Request) -> Result<u64, Errno> {
         if r.len == 0 || !r.offset.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
@@ -308,53 +323,55 @@ impl Map {
     }
 
     /// Notes that a range was mapped over whatever was there.
-    fn mapped(&mut self, range: Range<u64>, kind: Kind) -> Done {
-        let stale = self.forget(range.clone());
-        self.areas.insert(range.clone(), kind);
-        Done { at: range.start, stale }
+    fn mapped(&mut self, range: Range<u64>, kind: Kind) -> u64 {
+        let at = range.start;
+        self.forget(range.clone());
+        self.areas.insert(range, kind);
+        at
     }
 
-    /// What was at `range` is gone or will change: says whether code may have been made from it.
-    fn forget(&mut self, range: Range<u64>) -> Option<Range<u64>> {
+    /// What was at `range` is gone or will change, and with it code that was made from it.
+    fn forget(&mut self, range: Range<u64>) {
         let coded: Vec<u64> = self.coded.range(range.clone()).copied().collect();
         for page in coded {
             self.coded.remove(&page);
         }
-        self.areas.executes(range.clone()).then_some(range)
+        if self.areas.executes(range.clone()) {
+            self.stale.push(range);
+        }
     }
 
-    fn unmap(&mut self, range: Range<u64>) -> Result<Done, Errno> {
+    fn unmap(&mut self, range: Range<u64>) -> Result<(), Errno> {
         let parts: Vec<_> = self.areas.within(range.clone()).map(|(part, _)| part).collect();
         for part in parts {
             mapping::unmap(part)?;
         }
-        let stale = self.forget(range.clone());
+        self.forget(range.clone());
         self.areas.remove(range.clone());
         self.hint = self.hint.max(range.end).min(self.base);
-        Ok(Done { at: 0, stale })
+        Ok(())
     }
 
-    fn protect(&mut self, addr: u64, len: u64, prot: i32) -> Result<Done, Errno> {
+    fn protect(&mut self, addr: u64, len: u64, prot: i32) -> Result<(), Errno> {
         let range = pages(addr, len, Errno::ENOMEM)?;
         if prot & !(7 | libc::PROT_GROWSDOWN | libc::PROT_GROWSUP) != 0 {
             return Err(Errno::EINVAL);
         }
         if range.is_empty() {
-            return Ok(Done { at: 0, stale: None });
+            return Ok(());
         }
         // As far as there is something, as Linux does; then the error.
         let full = match self.areas.gaps(range.clone()).first() {
             Some(gap) => range.start..gap.start,
             None => range.clone(),
         };
-        let mut stale = None;
         if !full.is_empty() {
             let prot = self.prot(prot);
             mapping::protect(full.clone(), host_prot(prot))?;
-            stale = self.forget(full.clone());
+            self.forget(full.clone());
             self.areas.protect(full.clone(), prot);
         }
-        if full == range { Ok(Done { at: 0, stale }) } else { Err(Errno::ENOMEM) }
+        if full == range { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 }
 

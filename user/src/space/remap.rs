@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Done, Kind, Map, Space, host_prot, page_up, pages};
+use super::{Kind, Map, Space, host_prot, page_up, pages};
 use crate::Errno;
 use crate::host::{call, mapping};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The arguments of mremap(2).
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +23,8 @@ pub struct Move {
 
 impl Space {
     /// mremap(2).
-    pub fn remap(&self, m: Move) -> Result<Done, Errno> {
-        let mut map = self.lock();
-        let done = map.remap(m);
-        self.coded.store(map.coded.len(), Relaxed);
-        done
+    pub fn remap(&self, m: Move) -> Result<u64, Errno> {
+        self.change(|map| map.remap(m))
     }
 }
 
@@ -38,7 +34,7 @@ fn host(old: &Range<u64>, new_len: u64, flags: i32, new: u64) -> Result<u64, Err
 }
 
 impl Map {
-    fn remap(&mut self, m: Move) -> Result<Done, Errno> {
+    fn remap(&mut self, m: Move) -> Result<u64, Errno> {
         const KNOWN: i32 = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
         let (may_move, fixed) = (m.flags & libc::MREMAP_MAYMOVE, m.flags & libc::MREMAP_FIXED);
         let keep = m.flags & libc::MREMAP_DONTUNMAP;
@@ -70,8 +66,11 @@ impl Map {
             return Ok(self.moved(old, target, kind, keep != 0));
         }
         if keep == 0 && new_len <= old_len && old_len > 0 {
-            let done = self.shrink(old.start + new_len..old.end)?;
-            return Ok(Done { at: old.start, ..done });
+            let tail = old.start + new_len..old.end;
+            if !tail.is_empty() {
+                self.unmap(tail)?;
+            }
+            return Ok(old.start);
         }
         let grown = old.start..old.start.checked_add(new_len).ok_or(Errno::EINVAL)?;
         if keep == 0
@@ -81,7 +80,7 @@ impl Map {
             && host(&old, new_len, 0, 0).is_ok()
         {
             self.areas.insert(old.end..grown.end, kind);
-            return Ok(Done { at: old.start, stale: None });
+            return Ok(old.start);
         }
         if may_move == 0 {
             return Err(Errno::ENOMEM);
@@ -98,23 +97,16 @@ impl Map {
         Ok(self.moved(old, at..at + new_len, kind, keep != 0))
     }
 
-    fn shrink(&mut self, tail: Range<u64>) -> Result<Done, Errno> {
-        if tail.is_empty() { Ok(Done { at: 0, stale: None }) } else { self.unmap(tail) }
-    }
-
     /// Notes a move that the host has made.
-    fn moved(&mut self, old: Range<u64>, new: Range<u64>, kind: Kind, keep: bool) -> Done {
-        let there = self.forget(new.clone());
-        let here = self.forget(old.clone());
+    fn moved(&mut self, old: Range<u64>, new: Range<u64>, kind: Kind, keep: bool) -> u64 {
+        let at = new.start;
+        self.forget(new.clone());
+        self.forget(old.clone());
         if !keep && !old.is_empty() {
             self.areas.remove(old);
         }
-        self.areas.insert(new.clone(), kind);
-        let stale = match (here, there) {
-            (Some(a), Some(b)) => Some(a.start.min(b.start)..a.end.max(b.end)),
-            (a, b) => a.or(b),
-        };
-        Done { at: new.start, stale }
+        self.areas.insert(new, kind);
+        at
     }
 
     /// Takes back the protection for the sake of code: it would move along with the pages.

@@ -1,9 +1,8 @@
 //! System V shared memory.
 
-use super::{Done, EXEC, Kind, PAGE, READ, Space, WRITE, page_up, pages};
+use super::{EXEC, Kind, Map, PAGE, READ, Space, WRITE, page_up, pages};
 use crate::Errno;
 use crate::host::{call, mapping};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// struct shmid64_ds of Linux: the size follows the permissions, which have 48 bytes.
 const DS_WORDS: usize = 14;
@@ -18,8 +17,18 @@ fn size(id: u64) -> Result<u64, Errno> {
 
 impl Space {
     /// shmat(2).
-    pub fn attach(&self, id: u64, addr: u64, flags: i32) -> Result<Done, Errno> {
-        let mut map = self.lock();
+    pub fn attach(&self, id: u64, addr: u64, flags: i32) -> Result<u64, Errno> {
+        self.change(|map| map.attach(id, addr, flags))
+    }
+
+    /// shmdt(2).
+    pub fn detach(&self, addr: u64) -> Result<(), Errno> {
+        self.change(|map| map.detach(addr))
+    }
+}
+
+impl Map {
+    fn attach(&mut self, id: u64, addr: u64, flags: i32) -> Result<u64, Errno> {
         let len = size(id)?;
         let mut prot = READ;
         if flags & libc::SHM_RDONLY == 0 {
@@ -32,7 +41,7 @@ impl Space {
         let how = (flags & libc::SHM_RDONLY) | libc::SHM_REMAP;
         let take = |at: u64| call::plain(libc::SYS_shmat, [id, at, how as u64, 0, 0, 0]).map(drop);
         let at = if addr == 0 {
-            map.place(0, len, false, |range| {
+            self.place(0, len, false, |range| {
                 mapping::claim(range.clone())?;
                 let taken = take(range.start);
                 if taken.is_err() {
@@ -43,33 +52,28 @@ impl Space {
         } else {
             let addr = if flags & libc::SHM_RND != 0 { addr & !(PAGE - 1) } else { addr };
             let range = pages(addr, len, Errno::EINVAL)?;
-            if flags & libc::SHM_REMAP == 0 && !map.areas.is_free(range.clone()) {
+            if flags & libc::SHM_REMAP == 0 && !self.areas.is_free(range.clone()) {
                 return Err(Errno::EINVAL);
             }
-            let claimed = map.claim(range)?;
+            let claimed = self.claim(range)?;
             if let Err(error) = take(addr) {
-                map.release(&claimed);
+                self.release(&claimed);
                 return Err(error);
             }
             addr
         };
-        map.segments.insert(at, len);
-        let done = map.mapped(at..at + len, kind);
-        self.coded.store(map.coded.len(), Relaxed);
-        Ok(done)
+        self.segments.insert(at, len);
+        Ok(self.mapped(at..at + len, kind))
     }
 
-    /// shmdt(2).
-    pub fn detach(&self, addr: u64) -> Result<Done, Errno> {
-        let mut map = self.lock();
-        let len = *map.segments.get(&addr).ok_or(Errno::EINVAL)?;
+    fn detach(&mut self, addr: u64) -> Result<(), Errno> {
+        let len = *self.segments.get(&addr).ok_or(Errno::EINVAL)?;
         call::plain(libc::SYS_shmdt, [addr, 0, 0, 0, 0, 0])?;
-        map.segments.remove(&addr);
+        self.segments.remove(&addr);
         let range = addr..addr + len;
-        let stale = map.forget(range.clone());
-        map.areas.remove(range.clone());
-        map.hint = map.hint.max(range.end).min(map.base);
-        self.coded.store(map.coded.len(), Relaxed);
-        Ok(Done { at: 0, stale })
+        self.forget(range.clone());
+        self.areas.remove(range.clone());
+        self.hint = self.hint.max(range.end).min(self.base);
+        Ok(())
     }
 }

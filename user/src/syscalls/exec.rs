@@ -10,7 +10,6 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use super::int;
 use super::open::{self, HERE};
 use crate::host::call::{interruptible, plain};
-use crate::host::signals;
 use crate::isa::abi;
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{elf, path_of};
@@ -26,6 +25,16 @@ pub(crate) fn execve<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errn
 }
 
 pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    let call = prepare(t, a)?;
+    let result = t.exec.insert(call).start();
+    if let Some(call) = t.exec.take() {
+        call.close();
+    }
+    result
+}
+
+/// Everything but the call itself.
+fn prepare<G: Isa>(t: &Thread<G>, a: [u64; 6]) -> Result<Call, Errno> {
     let flags = int(a[4]);
     if flags & !(libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL);
@@ -55,12 +64,12 @@ pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Er
         let ours = elf::machine(&head).and_then(abi::by_machine).is_some_and(|abi| {
             abi.elf_machine == G::ABI.elf_machine || abi.elf_machine != abi::HOST_MACHINE
         });
-        if !ours {
-            return native(&path, &args, &env);
-        }
-        let opened = Opened::new(&path);
-        let path = opened.as_ref().map_or(&path, |opened| &opened.path);
-        return reenter(t, path, &args, &env);
+        // A chroot may have taken our own file out of reach. Where even the descriptor could not
+        // be had, the kernel may know what to do (binfmt_misc).
+        return match t.process.image.own_fd {
+            Some(own) if ours => reenter(t, own, &path, &args, &env),
+            _ => native(&path, &args, &env),
+        };
     }
     Err(Errno::ELOOP)
 }
@@ -103,38 +112,20 @@ fn absolute(at: i32, name: &[u8], flags: i32) -> Result<Vec<u8>, Errno> {
     Ok(path)
 }
 
-/// A program that is only known by a descriptor, which may not outlive the call.
-struct Opened {
-    /// By what name it can be found afterwards.
-    path: Vec<u8>,
-    /// Its descriptor then, if the file has no name any more.
-    fd: Option<u64>,
-}
-
-impl Opened {
-    /// `None` for any other name.
-    fn new(path: &[u8]) -> Option<Self> {
-        let fd: u64 =
-            std::str::from_utf8(path.strip_prefix(b"/proc/self/fd/")?).ok()?.parse().ok()?;
-        let link = std::fs::read_link(path_of(path)).ok()?;
-        let (own, named) = (std::fs::metadata(path_of(path)).ok()?, std::fs::metadata(&link).ok());
-        if named.is_some_and(|n| (n.dev(), n.ino()) == (own.dev(), own.ino())) {
-            return Some(Self { path: link.into_os_string().into_vec(), fd: None });
-        }
-        // It is closed by the program that it becomes.
-        let dup = [fd, libc::F_DUPFD as u64, PROGRAM_FDS, 0, 0, 0];
-        let fd = plain(libc::SYS_fcntl, dup).ok()?;
-        Some(Self { path: format!("/proc/self/fd/{fd}").into_bytes(), fd: Some(fd) })
+/// A program that is only known by a descriptor, which may not outlive the call: by what name it can
+/// be found afterwards, and its descriptor then, if the file has no name any more. `None` for any
+/// other name.
+fn opened(path: &[u8]) -> Option<(Vec<u8>, Option<u64>)> {
+    let fd: u64 = std::str::from_utf8(path.strip_prefix(b"/proc/self/fd/")?).ok()?.parse().ok()?;
+    let link = std::fs::read_link(path_of(path)).ok()?;
+    let (own, named) = (std::fs::metadata(path_of(path)).ok()?, std::fs::metadata(&link).ok());
+    if named.is_some_and(|n| (n.dev(), n.ino()) == (own.dev(), own.ino())) {
+        return Some((link.into_os_string().into_vec(), None));
     }
-}
-
-impl Drop for Opened {
-    /// The program was not started.
-    fn drop(&mut self) {
-        if let Some(fd) = self.fd {
-            let _ = plain(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
-        }
-    }
+    // It is closed by the program that it becomes.
+    let dup = [fd, libc::F_DUPFD as u64, PROGRAM_FDS, 0, 0, 0];
+    let fd = plain(libc::SYS_fcntl, dup).ok()?;
+    Some((format!("/proc/self/fd/{fd}").into_bytes(), Some(fd)))
 }
 
 /// Descriptors from here on are closed by the program that is loaded from them.
@@ -201,43 +192,65 @@ fn bytes(texts: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
     texts.iter().map(Vec::as_slice)
 }
 
+/// A call of the host that runs another program. A thread keeps it, for nothing comes back from it:
+/// where the memory is shared, the thread that waits has it to drop.
+pub(crate) struct Call {
+    /// The descriptor of our own executable, if that is what is run.
+    own: Option<i32>,
+    path: CString,
+    args: List,
+    env: List,
+    /// A descriptor that is closed by the program, or if it does not start.
+    fd: Option<u64>,
+}
+
+impl Call {
+    fn start(&self) -> Result<u64, Errno> {
+        let (path, args, env) =
+            (self.path.as_ptr() as u64, self.args.address(), self.env.address());
+        // A signal that has come is delivered first: it would be lost.
+        let Some(own) = self.own else {
+            return interruptible(libc::SYS_execve, [path, args, env, 0, 0, 0]);
+        };
+        set_close_on_exec(own, false);
+        let flags = libc::AT_EMPTY_PATH as u64;
+        let result = interruptible(libc::SYS_execveat, [own as u64, path, args, env, flags, 0]);
+        set_close_on_exec(own, true);
+        result
+    }
+
+    /// The program was not started.
+    fn close(self) {
+        if let Some(fd) = self.fd {
+            let _ = plain(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
+        }
+    }
+}
+
 /// Runs a program of the host's, or what else its kernel knows.
-fn native(path: &[u8], args: &[Vec<u8>], env: &[Vec<u8>]) -> Result<u64, Errno> {
-    let name = CString::new(path).map_err(|_| Errno::EINVAL)?;
+fn native(path: &[u8], args: &[Vec<u8>], env: &[Vec<u8>]) -> Result<Call, Errno> {
+    let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
     let (args, env) = (List::new(bytes(args))?, List::new(bytes(env))?);
-    let call = [name.as_ptr() as u64, args.address(), env.address(), 0, 0, 0];
-    // A signal that has come is delivered first: it would be lost.
-    interruptible(libc::SYS_execve, call)
+    Ok(Call { own: None, path, args, env, fd: None })
 }
 
 /// Runs a guest's program: Polyvisor once more.
 fn reenter<G: Isa>(
-    t: &mut Thread<G>,
+    t: &Thread<G>,
+    own: i32,
     path: &[u8],
     args: &[Vec<u8>],
     env: &[Vec<u8>],
-) -> Result<u64, Errno> {
-    // A chroot may have taken our own file out of reach. Where even the descriptor could not be
-    // had, the kernel may know what to do (binfmt_misc).
-    let Some(own) = t.process.image.own_fd else {
-        return native(path, args, env);
-    };
+) -> Result<Call, Errno> {
+    let (path, fd) = opened(path).unwrap_or_else(|| (path.to_vec(), None));
     let mut line: Vec<OsString> = vec!["polyvisor".into(), "user".into()];
     line.extend(t.process.options().command_line());
     line.extend(["--own-fd".into(), own.to_string().into()]);
-    if signals::is_ignored(libc::SIGPIPE) {
-        line.push("--ignores-sigpipe".into());
-    }
     line.extend(["--argv0".into(), OsString::from_vec(args[0].clone())]);
-    line.extend(["--".into(), OsString::from_vec(path.to_vec())]);
+    line.extend(["--".into(), OsString::from_vec(path)]);
     let line = line.iter().map(|word| word.as_bytes()).chain(bytes(&args[1..]));
-    let (line, env) = (List::new(line)?, List::new(bytes(env))?);
-    set_close_on_exec(own, false);
-    let flags = libc::AT_EMPTY_PATH as u64;
-    let call = [own as u64, c"".as_ptr() as u64, line.address(), env.address(), flags, 0];
-    let result = interruptible(libc::SYS_execveat, call);
-    set_close_on_exec(own, true);
-    result
+    let (args, env) = (List::new(line)?, List::new(bytes(env))?);
+    Ok(Call { own: Some(own), path: CString::default(), args, env, fd })
 }
 
 fn set_close_on_exec(fd: i32, on: bool) {

@@ -2,16 +2,8 @@
 
 use super::int;
 use crate::host::call::plain;
-use crate::space::{Done, END, MAP_32BIT, Move, Request};
+use crate::space::{END, MAP_32BIT, Move, Request};
 use crate::{Errno, Isa, Thread};
-
-/// Forgets code that the change made invalid; gives what the call returns.
-fn done<G: Isa>(t: &Thread<G>, done: Done) -> u64 {
-    if let Some(stale) = done.stale {
-        t.process.machine.written(stale.start, (stale.end - stale.start) as usize);
-    }
-    done.at
-}
 
 pub(crate) fn mmap<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     let mut flags = int(a[3]);
@@ -20,15 +12,15 @@ pub(crate) fn mmap<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno>
     }
     let fd = if flags & libc::MAP_ANONYMOUS != 0 { -1 } else { int(a[4]) };
     let request = Request { addr: a[0], len: a[1], prot: int(a[2]), flags, fd, offset: a[5] };
-    t.process.space.map(request).map(|d| done(t, d))
+    t.process.space.map(request)
 }
 
 pub(crate) fn munmap<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    t.process.space.unmap(a[0], a[1]).map(|d| done(t, d))
+    t.process.space.unmap(a[0], a[1]).map(|()| 0)
 }
 
 pub(crate) fn mprotect<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    t.process.space.protect(a[0], a[1], int(a[2])).map(|d| done(t, d))
+    t.process.space.protect(a[0], a[1], int(a[2])).map(|()| 0)
 }
 
 pub(crate) fn pkey_mprotect<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
@@ -41,7 +33,7 @@ pub(crate) fn pkey_mprotect<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u6
 
 pub(crate) fn mremap<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     let m = Move { old: a[0], old_len: a[1], new_len: a[2], flags: int(a[3]), new: a[4] };
-    t.process.space.remap(m).map(|d| done(t, d))
+    t.process.space.remap(m)
 }
 
 pub(crate) fn brk<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
@@ -65,9 +57,9 @@ pub(crate) fn madvise<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Err
 }
 
 pub(crate) fn shmat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    t.process.space.attach(a[0], a[1], int(a[2])).map(|d| done(t, d))
+    t.process.space.attach(a[0], a[1], int(a[2]))
 }
 
 pub(crate) fn shmdt<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    t.process.space.detach(a[0]).map(|d| done(t, d))
+    t.process.space.detach(a[0]).map(|()| 0)
 }

@@ -1,9 +1,11 @@
 //! New threads and processes.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 
 use super::{Thread, calls};
-use crate::host::{pipe, signals, thread};
+use crate::host::call::plain;
+use crate::host::{signals, thread};
 use crate::{Errno, Isa};
 
 /// What clone(2) and clone3(2) are asked for.
@@ -33,6 +35,14 @@ const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
 const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
 const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
 const PIDFD: u64 = libc::CLONE_PIDFD as u64;
+const PARENT: u64 = libc::CLONE_PARENT as u64;
+const NAMESPACES: u64 = (libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWUTS) as u64;
 const IO: u64 = 0x8000_0000;
 /// Without effect for long.
 const DETACHED: u64 = 0x0040_0000;
@@ -52,18 +62,19 @@ const THREAD_FLAGS: u64 = SHARED
     | DETACHED
     | UNTRACED;
 /// What may be asked for a process.
-const PROCESS_FLAGS: u64 = VM
+const PROCESS_FLAGS: u64 = HOST_FLAGS
+    | VM
     | VFORK
     | SETTLS
     | PARENT_SETTID
     | CHILD_SETTID
     | CHILD_CLEARTID
     | PIDFD
-    | IO
     | DETACHED
     | UNTRACED
-    | SYSVSEM
     | CLEAR_SIGHAND;
+/// What of it the host does as it is asked to.
+const HOST_FLAGS: u64 = FS | FILES | SIGHAND | SYSVSEM | IO | PARENT | NAMESPACES;
 
 /// Bytes of the host's stack for a guest thread, used as they are touched.
 const HOST_STACK: usize = 1 << 20;
@@ -76,13 +87,21 @@ impl Clone {
             }
             return self.thread(t);
         }
-        // Memory cannot be shared with another process; one that waits for the other does not
-        // notice.
-        let shares = self.flags & VM != 0 && self.flags & VFORK == 0;
-        if shares || self.flags & !PROCESS_FLAGS != 0 || !(0..=64).contains(&self.exit_signal) {
+        // What host threads have to themselves cannot be had by two processes at a time.
+        let shares = self.flags & VM != 0;
+        if shares && self.flags & VFORK == 0
+            || self.flags & !PROCESS_FLAGS != 0
+            || self.flags & (SIGHAND | CLEAR_SIGHAND) == SIGHAND | CLEAR_SIGHAND
+            || !(0..=64).contains(&self.exit_signal)
+        {
             return Err(Errno::EINVAL);
         }
-        self.process(t)
+        if shares { self.shared(t) } else { self.process(t) }
+    }
+
+    /// What the host's clone(2) gets: flags and exit signal.
+    fn host_flags(&self) -> u64 {
+        self.flags & (HOST_FLAGS | VFORK) | self.exit_signal as u64
     }
 
     /// The child's registers.
@@ -106,7 +125,7 @@ impl Clone {
         let mask = t.signals.mask;
         let (started, starting) = mpsc::channel();
         // The thread begins with all signals blocked, until it can take them.
-        signals::set_mask(u64::MAX);
+        hold_signals()?;
         let spawned = std::thread::Builder::new().stack_size(HOST_STACK).spawn(move || {
             let mut child = Thread::with_vcpu(process, vcpu, mask, dispatch);
             asked.child(&mut child);
@@ -140,8 +159,7 @@ impl Clone {
 
     fn process<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
         let state = self.state(t);
-        let end = if self.flags & VFORK != 0 { Some(pipe::Ends::new()?) } else { None };
-        signals::set_mask(u64::MAX);
+        hold_signals()?;
         let pid = {
             let process = t.process.clone();
             // Whatever threads change together stands still.
@@ -149,7 +167,7 @@ impl Clone {
             let space = process.space.pause();
             let forked =
                 process.machine.stand_still().map_err(|_| Errno::EAGAIN).and_then(|engine| {
-                    let forked = thread::fork();
+                    let forked = self.fork(process.threads.load(SeqCst));
                     if forked == Ok(0) {
                         engine.resume_in_child(t.vcpu.core().index);
                     }
@@ -161,8 +179,6 @@ impl Clone {
         };
         match pid {
             Ok(0) => {
-                // The pipe's other end stays open until this process ends or runs a program.
-                let _ = end.map(pipe::Ends::keep_writing);
                 t.became_child();
                 *t.state() = state;
                 if self.flags & CLEAR_SIGHAND != 0 {
@@ -176,13 +192,7 @@ impl Clone {
                 if self.flags & PARENT_SETTID != 0 {
                     let _ = t.mem().write(self.parent_tid, &pid);
                 }
-                if self.flags & PIDFD != 0 {
-                    let fd = signals::syscall(libc::SYS_pidfd_open, &[pid as u64, 0, 0, 0, 0, 0])?;
-                    let _ = t.mem().write(self.pidfd, &(fd as u32));
-                }
-                if let Some(end) = end {
-                    end.wait();
-                }
+                self.give_pidfd(t, pid);
                 signals::set_mask(t.signals.mask);
                 Ok(pid as u64)
             }
@@ -199,4 +209,59 @@ impl Clone {
         }
         t.clear_tid = if self.flags & CHILD_CLEARTID != 0 { self.child_tid } else { 0 };
     }
+
+    /// The host's part. The C library must know of a fork beside other threads, and can be asked
+    /// for one kind only: there the end is always told by SIGCHLD.
+    fn fork(&self, threads: u32) -> Result<i32, Errno> {
+        match self.host_flags() {
+            flags if flags == libc::SIGCHLD as u64 => thread::fork(),
+            flags if threads == 1 => thread::fork_with(flags),
+            flags if flags & !0xff == 0 => thread::fork(),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn give_pidfd<G: Isa>(&self, t: &Thread<G>, pid: i32) {
+        if self.flags & PIDFD == 0 {
+            return;
+        }
+        // The child may be gone already if nobody is to be told of its end.
+        if let Ok(fd) = plain(libc::SYS_pidfd_open, [pid as u64, 0, 0, 0, 0, 0]) {
+            let _ = t.mem().write(self.pidfd, &(fd as u32));
+        }
+    }
+
+    /// A process in the same memory, for whose end or program the thread waits. The host does the
+    /// same, so that the child has what is the thread's to itself.
+    fn shared<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
+        let state = self.state(t);
+        let vcpu = t.process.machine.add_vcpu(state).ok_or(Errno::EAGAIN)?;
+        let process = t.process.beside(self.flags & SIGHAND != 0);
+        hold_signals()?;
+        let mut child = Thread::with_vcpu(process, vcpu, t.signals.mask, t.dispatch);
+        child.signals.stack = t.signals.stack;
+        let forked = thread::vfork(self.host_flags(), &mut || {
+            child.became_child();
+            if self.flags & CLEAR_SIGHAND != 0 {
+                child.process.actions.reset();
+            }
+            self.child(&mut child);
+            child.run()
+        });
+        // With what it has left of a call that did not come back.
+        drop(child);
+        signals::forget();
+        signals::attach(t.vcpu.core().signals().request_word());
+        if let Ok(pid) = forked {
+            self.give_pidfd(t, pid);
+        }
+        signals::set_mask(t.signals.mask);
+        forked.map(|pid| pid as u64)
+    }
+}
+
+/// Blocks all signals. One that has come already is delivered first: it is not the child's.
+fn hold_signals() -> Result<(), Errno> {
+    signals::set_mask(u64::MAX);
+    if signals::is_pending() { Err(Errno::RESTART) } else { Ok(()) }
 }

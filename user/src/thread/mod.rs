@@ -11,6 +11,7 @@ use tcg::Stop;
 
 use crate::host::{signals, thread};
 use crate::signal::{Cause, Signals, fault_info};
+use crate::syscalls::exec;
 use crate::{Errno, Isa, Mem, Process};
 
 /// Makes a system call of a thread, by number.
@@ -29,6 +30,8 @@ pub struct Thread<G: Isa> {
     pub(crate) clear_tid: u64,
     /// Its list of robust futexes, or 0.
     pub(crate) robust_list: u64,
+    /// The call that runs another program, while it is made.
+    pub(crate) exec: Option<exec::Call>,
     /// It has ended, with this status.
     pub(crate) ended: Option<i32>,
     dispatch: Dispatch<G>,
@@ -63,6 +66,7 @@ impl<G: Isa> Thread<G> {
             signals,
             clear_tid: 0,
             robust_list: 0,
+            exec: None,
             ended: None,
             dispatch,
         }
