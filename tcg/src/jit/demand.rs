@@ -38,6 +38,16 @@ impl Demand {
         self.wanted[insn]
     }
 
+    /// Whether a register is left without the copies of bit 31 above it.
+    fn leaves_narrow(&self, usage: &[Usage]) -> bool {
+        let mut written = 0;
+        usage.iter().zip(&self.wanted).rev().any(|(u, wanted)| {
+            let last = u.def.is_some_and(|(r, v)| written >> r & 1 == 0 && v.all() != 0);
+            written |= u.writes | u.sometimes;
+            last && *wanted == Wanted::Narrow
+        })
+    }
+
     /// Whether nobody, the instruction included, looks at a register before it is overwritten.
     pub(crate) fn is_dead(&self, insn: usize, r: u8) -> bool {
         self.dead.get(insn).is_some_and(|dead| dead >> r & 1 != 0)
@@ -51,9 +61,28 @@ impl Demand {
 
 /// Looks through the block from its end; `registers`: how many integer registers there are.
 pub(crate) fn analyze(usage: &[Usage], registers: usize) -> Demand {
-    let narrow = narrow_registers(usage);
     // Behind the block everything is wanted.
-    let (mut full, mut seen, mut live) = (u64::MAX, u64::MAX, u64::MAX);
+    look_through(usage, registers, u64::MAX).0
+}
+
+/// The same for a block that is run again and again, the extensions of the last run made up for
+/// where it is left. `None` if all that the runs leave to each other is whole anyway.
+pub(crate) fn analyze_loop(usage: &[Usage], registers: usize) -> Option<Demand> {
+    let mut full = 0;
+    loop {
+        let (demand, before) = look_through(usage, registers, full);
+        if before & !full == 0 {
+            return demand.leaves_narrow(usage).then_some(demand);
+        }
+        full |= before;
+    }
+}
+
+/// `full`: the registers that are wanted whole behind the block. Gives those that are before it
+/// too.
+fn look_through(usage: &[Usage], registers: usize, mut full: u64) -> (Demand, u64) {
+    let narrow = narrow_registers(usage);
+    let (mut seen, mut live) = (u64::MAX, u64::MAX);
     let mut wanted = vec![Wanted::Whole; usage.len()];
     let mut dead = vec![0; usage.len()];
     let mut next = vec![NOT_READ; usage.len() * registers];
@@ -98,7 +127,7 @@ pub(crate) fn analyze(usage: &[Usage], registers: usize) -> Demand {
         }
         next[at * registers..][..registers].copy_from_slice(&reader[..registers]);
     }
-    Demand { wanted, dead, next, registers }
+    (Demand { wanted, dead, next, registers }, full)
 }
 
 fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
@@ -195,6 +224,17 @@ pub(super) mod tests {
         assert_eq!(wanted(&block)[0], Wanted::Whole);
         let block = [XOR_A0_A0_A1, ADDW_A1_A0_A2, ADDW_A0_A1_A2];
         assert_eq!(wanted(&block)[0], Wanted::Low);
+    }
+
+    #[test]
+    fn what_a_loop_leaves_to_itself_is_extended_behind_it() {
+        const BNE_A3_A4: u32 = 0xfee6_9ee3;
+        let block = [LD_A3_A4, ADDW_A1_A0_A2, ADDW_A0_A1_A2, BNE_A3_A4];
+        let demand = analyze_loop(&usage(&block), 32).expect("a0 and a1 are left narrow");
+        assert_eq!(demand.wanted[1..3], [Wanted::Narrow; 2]);
+        // The next run adds 64 bits.
+        let block = [ADD_A1_A0_A2, LD_A3_A4, ADDW_A0_A1_A2, BNE_A3_A4];
+        assert!(analyze_loop(&usage(&block), 32).is_none());
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(crate) struct Row {
     pub(crate) pc: u16,
     /// Dirty guest registers by the place that holds them; 0xff: none or clean.
     pub(crate) int: [u8; 3],
+    /// Index into [`Rows::homes`] plus one; 0: pinned registers are where they always are.
+    pub(crate) homes: u16,
     /// Index into [`Rows::vec`] plus one, for dirty vector registers; 0: none.
     pub(crate) vec: u16,
     /// Index into [`Rows::narrow`] plus one; 0: none.
@@ -81,6 +83,8 @@ pub(crate) struct Rows {
     pub(crate) rows: Box<[Row]>,
     /// Distinct lists of (host place, guest register).
     pub(crate) vec: Box<[DirtyList]>,
+    /// What the hosts of pinned registers hold, as [`Row::int`] says it.
+    pub(crate) homes: Box<[[u8; 8]]>,
     /// Distinct sets of guest registers of which only the low 32 bits are right: what is above
     /// are copies of bit 31 ([`demand`]).
     pub(crate) narrow: Box<[u64]>,

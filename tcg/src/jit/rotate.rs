@@ -1,8 +1,9 @@
-//! Rotations that the guest makes of two shifts.
+//! Rotations and extensions that the guest makes of two shifts.
 //!
 //! RISC-V without Zbb has no rotation: ciphers and hashes shift left, shift right and join the
 //! two. Here the three instructions are found in a block, however far apart, and become one: the
-//! shifts are left out, the third rotates.
+//! shifts are left out, the third rotates. Nor has it zero extensions: a shift to the left and
+//! back again of the same register is one, and what is left to shift.
 
 use super::demand::Demand;
 use super::probe::{Form, Upper, Usage, Value};
@@ -20,18 +21,21 @@ pub(crate) enum Fused {
     Rotate { to: u8, from: u8, by: u8, w: Width },
     /// `to` becomes `from`.
     Copy { to: u8, from: u8 },
+    /// `to` becomes the low `bits` of `from` (8, 16 or 32), shifted left by `left`.
+    Extract { to: u8, from: u8, bits: u8, left: u8 },
 }
 
 /// Finds the rotations of a block and rewrites what its instructions use. `None`: there are none.
 pub(crate) fn fuse(usage: &mut [Usage], demand: &Demand) -> Option<Vec<Fused>> {
     let mut fused = Vec::new();
-    for last in 2..usage.len() {
-        if let Some(found) = find(usage, demand, last) {
+    for last in 1..usage.len() {
+        let found = find(usage, demand, last).map(Vec::from);
+        for (at, what) in
+            found.or_else(|| extract(usage, last).map(Vec::from)).into_iter().flatten()
+        {
             fused.resize(usage.len(), Fused::No);
-            for (at, what) in found {
-                fused[at] = what;
-                usage[at] = usage_of(what);
-            }
+            fused[at] = what;
+            usage[at] = usage_of(what);
         }
     }
     (!fused.is_empty()).then_some(fused)
@@ -47,6 +51,7 @@ fn usage_of(what: Fused) -> Usage {
             (to, Value { low: 1 << from, upper: Upper::Sign, ..Value::default() })
         }
         Fused::Copy { to, from } => (to, Value::reg(from)),
+        Fused::Extract { to, from, .. } => (to, Value { low: 1 << from, ..Value::default() }),
     };
     Usage { reads: value.all(), writes: 1 << to, def: Some((to, value)), ..Usage::default() }
 }
@@ -86,6 +91,27 @@ fn find(usage: &[Usage], demand: &Demand, last: usize) -> Option<[(usize, Fused)
     }
     let rotate = Fused::Rotate { to, from, by, w };
     Some([(first.at, Fused::LeftOut), (second.at, Fused::LeftOut), (last, rotate)])
+}
+
+/// What becomes of a shift to the left and instruction `last`, which shifts its result back.
+fn extract(usage: &[Usage], last: usize) -> Option<[(usize, Fused); 2]> {
+    let (to, value) = usage[last].def?;
+    let Form::Shift(shifted, back, Width::W64) = value.form else { return None };
+    let first = shift(usage, last, shifted)?;
+    let (bits, left) = (64 - first.by, first.by.checked_add(back)?);
+    let fits = first.w == Width::W64 && matches!(bits, 8 | 16 | 32) && back < 0 && left >= 0;
+    // The result takes the place of what is left out, which nobody sees before.
+    let unseen = |at: usize| {
+        !usage[at].traps && !usage[at].branches && usage[at].writes >> first.from & 1 == 0
+    };
+    if shifted != to || !fits || !(first.at + 1..last).all(unseen) {
+        return None;
+    }
+    if first.from == to && first.at + 1 != last {
+        return None;
+    }
+    let extract = Fused::Extract { to, from: first.from, bits: bits as u8, left: left as u8 };
+    Some([(first.at, Fused::LeftOut), (last, extract)])
 }
 
 #[derive(Clone, Copy)]
@@ -155,6 +181,24 @@ mod tests {
             fused(&[SLLIW_A1_A0_12, SRLIW_A2_A0_20, LI_A0_0, OR_A1_A1_A2, LI_A2_0]),
             Some(vec![Fused::LeftOut, rotate, Fused::No, copy, Fused::No])
         );
+    }
+
+    #[test]
+    fn a_shift_there_and_back_is_an_extension() {
+        const SLLI_A1_A0_32: u32 = 0x0205_1593;
+        const SRLI_A1_A1_32: u32 = 0x0205_d593;
+        const SRLI_A1_A1_29: u32 = 0x01d5_d593;
+        const SRLI_A2_A1_32: u32 = 0x0205_d613;
+        const LI_A0_0: u32 = 0x0000_0513;
+        for (back, left) in [(SRLI_A1_A1_32, 0), (SRLI_A1_A1_29, 3)] {
+            let extract = Fused::Extract { to: 11, from: 10, bits: 32, left };
+            assert_eq!(fused(&[SLLI_A1_A0_32, back]), Some(vec![Fused::LeftOut, extract]));
+            // The number is gone, or somebody looks between.
+            assert_eq!(fused(&[SLLI_A1_A0_32, LI_A0_0, back]), None);
+            assert_eq!(fused(&[SLLI_A1_A0_32, LD_A3_A4, back]), None);
+        }
+        // The shifted number stays.
+        assert_eq!(fused(&[SLLI_A1_A0_32, SRLI_A2_A1_32]), None);
     }
 
     #[test]

@@ -188,12 +188,28 @@ impl Draft<'_> {
                 }
                 96..=97 if depth < 3 => {
                     let (head, reg) = self.count();
-                    let inside = 1 + self.rng.below(6) as usize;
-                    self.fill(inside, depth + 1);
+                    if self.rng.chance(1, 2) {
+                        let inside = 1 + self.rng.below(6) as usize;
+                        self.fill(inside, depth + 1);
+                    } else {
+                        self.inner_loop();
+                    }
                     self.back(head, reg);
                 }
                 _ if self.flavor == Flavor::Wild => self.wild(),
                 _ => self.patch(),
+            }
+        }
+    }
+
+    /// What makes a loop of one block: nothing ends the block before the jump back.
+    fn inner_loop(&mut self) {
+        for _ in 0..2 + self.rng.below(14) {
+            match self.rng.below(10) {
+                0..=6 => self.straight(false),
+                7 => self.straight(true),
+                8 => self.memory(),
+                _ => self.forward(),
             }
         }
     }

@@ -152,6 +152,11 @@ impl Guest for Riscv64 {
         {
             return sem::fflags(b, csr);
         }
+        if mode & MODE_FS != FS_OFF
+            && let Some(rd) = sem::reads_rounding(insn)
+        {
+            return sem::frm(b, rd);
+        }
         lower::lower(b, at, insn)
     }
 

@@ -1,9 +1,8 @@
 //! The one-pass translator: what it knows while it emits a block.
 //!
-//! Guest registers live in three places. Pinned ones are in their host register in all code.
-//! Others are *local*: loaded into one of three host registers when first read, written back at
-//! the end of the block. Between, the state in memory is out of date; [`Row`]s say how for every
-//! place where an exception can come from.
+//! Guest registers are pinned to host registers or allocated ([`super::places`]). While a block
+//! runs the state in memory is out of date; [`Row`]s say how for every place where an exception
+//! can come from.
 //!
 //! Inside one instruction, values are lazy ([`Node`]): nothing is emitted for an addition until
 //! it is known where the sum goes. Register writes are kept back to the end of the instruction,
@@ -14,15 +13,15 @@ use std::marker::PhantomData;
 use super::asm::{Asm, Mem, Q, Rm, form};
 use super::flags::Flags;
 use super::fp::Fp;
-use super::layout;
 use super::loops::Head;
+use super::places::Local;
 use super::pool::Pool;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
 use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
-use crate::jit::demand::{self, Demand, NOT_READ, Wanted};
+use crate::jit::demand::{self, Demand, Wanted};
 use crate::jit::groups::{self, Plan};
 use crate::jit::rotate::{self, Fused};
 use crate::jit::{ACCESS, Row, probe::Usage};
@@ -51,31 +50,6 @@ pub(super) enum Node {
     Flag(FlagCond),
 }
 
-/// The next use of what is not used again.
-const NEVER: u32 = u32::MAX;
-/// Spill slots that calls pass arguments in.
-const ARGS: u8 = 5;
-/// Spill slots in all.
-const SPILLS: usize = 16;
-
-/// What one of [`LOCALS`] holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Local {
-    /// A guest register.
-    pub(super) guest: Option<u8>,
-    /// The state is out of date.
-    pub(super) dirty: bool,
-    /// When it was last used, to evict the oldest.
-    used: u32,
-}
-
-impl Local {
-    /// A guest register.
-    pub(super) fn new(r: u8, dirty: bool) -> Self {
-        Self { guest: Some(r), dirty, used: 0 }
-    }
-}
-
 /// The last instruction written gave a value to a temporary: it can be written again with the
 /// register that the value is for.
 pub(super) enum LastDef {
@@ -101,33 +75,41 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) at: At,
     pub(super) nodes: Vec<Node>,
     pub(super) sets: Vec<(u8, V)>,
-    pub(super) locals: [Local; LOCALS.len()],
+    pub(super) locals: [Local; PLACES.len()],
+    /// How many of [`PLACES`] are allocated.
+    pub(super) places: usize,
+    /// Places whose registers stay in them.
+    pub(super) fixed: u16,
     /// Locals that hold values of this instruction, by index.
-    temps: u8,
+    pub(super) temps: u16,
     /// Locals that the operation being emitted uses.
-    pub(super) held: u8,
+    pub(super) held: u16,
     /// Scratch registers that the operation being emitted uses.
     pub(super) scratch: u8,
-    spills: u8,
-    clock: u32,
+    pub(super) spills: u8,
+    pub(super) clock: u32,
     pub(super) rows: Vec<Row>,
     pub(super) last: Option<(Reg, usize, usize, LastDef)>,
     /// What each instruction of the block reads and writes.
     pub(super) usage: Vec<Usage>,
     /// What is wanted of each instruction's results.
-    demand: Demand,
+    pub(super) demand: Demand,
     /// Guest registers that the present instruction has written.
-    written: u64,
+    pub(super) written: u64,
     /// Guest registers that lack the copies of bit 31 above it.
     pub(super) narrow: u64,
     /// What rows say about [`Self::narrow`].
     pub(super) narrow_lists: Vec<u64>,
+    /// What rows say about the hosts of pinned registers.
+    pub(super) home_lists: Vec<[u8; PINS.len()]>,
     /// What becomes of each instruction of the block, if some are made one.
     fused: Option<Vec<Fused>>,
     /// How the accesses of each instruction of the block find their pages.
     pub(super) plans: Vec<Plan>,
     /// The loop that the block is.
     pub(super) head: Option<Head>,
+    /// The loop's first run is being emitted, in front of the loop.
+    pub(super) peeling: bool,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -155,6 +137,11 @@ impl<'a, G: Guest> Emit<'a, G> {
         if fused.is_some() {
             demand = demand::analyze(&usage, G::INT.count);
         }
+        let peeled = super::loops::peeled(&usage, G::INT.count, pc);
+        let peeling = peeled.is_some();
+        if let Some(around) = peeled {
+            demand = around;
+        }
         Self {
             asm: Asm::default(),
             cold: Asm::default(),
@@ -167,7 +154,9 @@ impl<'a, G: Guest> Emit<'a, G> {
             at: At { pc, len: 0 },
             nodes: Vec::with_capacity(16),
             sets: Vec::with_capacity(4),
-            locals: [Local::default(); LOCALS.len()],
+            locals: [Local::default(); PLACES.len()],
+            places: LOCALS.len(),
+            fixed: 0,
             temps: 0,
             held: 0,
             scratch: 0,
@@ -180,9 +169,11 @@ impl<'a, G: Guest> Emit<'a, G> {
             demand,
             fused,
             head: None,
+            peeling,
             written: 0,
             narrow: 0,
             narrow_lists: Vec::new(),
+            home_lists: Vec::new(),
             usage,
             index: 0,
             ordered: false,
@@ -227,6 +218,14 @@ impl<'a, G: Guest> Emit<'a, G> {
                 let v = self.get(from);
                 self.set(to, v);
             }
+            Fused::Extract { to, from, bits, left } => {
+                let from = self.get(from);
+                let op = [Un::Zext8, Un::Zext16, Un::Zext32][usize::from(bits / 16)];
+                let v = self.un(op, Width::W64, from);
+                let left = self.imm(left.into());
+                let v = self.bin(Bin::Shl, Width::W64, v, left);
+                self.set(to, v);
+            }
             Fused::Rotate { to, from, by, w } => {
                 let from = self.get(from);
                 let by = self.imm(by.into());
@@ -238,23 +237,6 @@ impl<'a, G: Guest> Emit<'a, G> {
             }
         }
         Some(Flow::Next)
-    }
-
-    /// When the register is read again behind the present instruction: the smaller the sooner.
-    fn next_use(&self, r: u8) -> u32 {
-        match self.demand.next_read(self.index + 1, r) {
-            NOT_READ if self.demand.is_dead(self.index + 1, r) => NEVER,
-            next => u32::from(next),
-        }
-    }
-
-    /// Whether a register is worth a local: it is wanted soon, or one stands empty.
-    fn worth_local(&self, r: u8) -> bool {
-        let taken = self.temps | self.held;
-        let at = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
-        let mut others = at.map(|at| self.locals[at].guest.map_or(NEVER, |g| self.next_use(g)));
-        let mine = self.next_use(r);
-        others.any(|other| mine < other)
     }
 
     /// Ends an operation: its scratch registers are free again.
@@ -271,228 +253,6 @@ impl<'a, G: Guest> Emit<'a, G> {
 
     pub(super) fn node(&self, v: V) -> Node {
         self.nodes[usize::from(v.0)]
-    }
-
-    /// The host register of a pinned guest register.
-    pub(super) fn pin(r: u8) -> Option<Reg> {
-        G::INT.pins.iter().take(PINS.len()).position(|&p| p == r).map(|at| PINS[at])
-    }
-
-    fn local_of(&self, r: u8) -> Option<usize> {
-        self.locals.iter().position(|l| l.guest == Some(r))
-    }
-
-    /// The host register that holds a guest register now, if one does.
-    pub(super) fn resident(&self, r: u8) -> Option<Reg> {
-        Self::pin(r).or_else(|| self.local_of(r).map(|at| LOCALS[at]))
-    }
-
-    /// A host register that holds a guest register, loading it if need be.
-    pub(super) fn reg(&mut self, r: u8) -> Reg {
-        if let Some(host) = Self::pin(r) {
-            return host;
-        }
-        let at = match self.local_of(r) {
-            Some(at) => at,
-            None => {
-                let at = self.free_local();
-                self.asm.load(Q, LOCALS[at], layout::int::<G>(r));
-                self.locals[at] = Local { guest: Some(r), dirty: false, used: 0 };
-                at
-            }
-        };
-        self.touch(at);
-        LOCALS[at]
-    }
-
-    /// Whether a guest register that is in no host register should get one for this operation.
-    pub(super) fn wants_local(&self, r: u8) -> bool {
-        (self.temps | self.held) != (1 << LOCALS.len()) - 1 && self.worth_local(r)
-    }
-
-    /// A host register for a new value of a guest register; what it held is gone.
-    pub(super) fn reg_for_set(&mut self, r: u8) -> Reg {
-        if let Some(host) = Self::pin(r) {
-            return host;
-        }
-        let at = self.local_of(r).unwrap_or_else(|| self.free_local());
-        self.locals[at] = Local { guest: Some(r), dirty: true, used: 0 };
-        self.touch(at);
-        LOCALS[at]
-    }
-
-    fn touch(&mut self, at: usize) {
-        self.clock += 1;
-        self.locals[at].used = self.clock;
-        self.held |= 1 << at;
-    }
-
-    /// The local that is wanted last of those that may be given to others.
-    fn farthest(&self) -> Option<usize> {
-        let taken = self.temps | self.held;
-        let usable = (0..LOCALS.len()).filter(|at| taken >> at & 1 == 0);
-        usable.max_by_key(|&at| {
-            let local = self.locals[at];
-            let next = local.guest.map_or(NEVER, |r| self.next_use(r));
-            (local.guest.is_none(), next, !local.dirty, u32::MAX - local.used)
-        })
-    }
-
-    /// Index of a local that holds nothing; the one wanted last is written back for it.
-    fn free_local(&mut self) -> usize {
-        let at = match self.farthest() {
-            Some(at) => at,
-            None => self.spill_temp(),
-        };
-        if self.locals[at].guest.is_some_and(|r| !self.is_dead(r)) {
-            self.write_back(at);
-        }
-        self.locals[at] = Local::default();
-        at
-    }
-
-    /// Whether nobody looks at what a register holds now.
-    fn is_dead(&self, r: u8) -> bool {
-        let written = self.written >> r & 1 != 0;
-        self.demand.is_dead(self.index + usize::from(written), r)
-    }
-
-    /// Moves a temporary to memory; gives the index of its local.
-    fn spill_temp(&mut self) -> usize {
-        let at = (0..LOCALS.len())
-            .find(|&at| self.temps >> at & 1 != 0 && self.held >> at & 1 == 0)
-            .expect("no operation uses more registers at once than there are");
-        let slot = ARGS + self.spills;
-        assert!(usize::from(slot) < SPILLS, "an instruction keeps no more values than slots");
-        self.spills += 1;
-        self.asm.store(Q, LOCALS[at], layout::spill::<G>(usize::from(slot)));
-        for node in &mut self.nodes {
-            if *node == Node::Host(LOCALS[at]) {
-                *node = Node::Spill(slot);
-            }
-        }
-        self.temps &= !(1 << at);
-        self.last = None;
-        at
-    }
-
-    /// Moves all temporaries to memory, by moves only.
-    pub(super) fn spill_temps(&mut self) {
-        while self.temps != 0 {
-            self.spill_temp();
-        }
-    }
-
-    /// Which locals are temporaries, a mask for [`Self::keep_temps`].
-    pub(super) fn temps(&self) -> u8 {
-        self.temps
-    }
-
-    /// Temporaries that were none before hold nothing any more.
-    pub(super) fn keep_temps(&mut self, before: u8) {
-        self.temps &= before;
-    }
-
-    /// Writes a local back if the state is out of date.
-    pub(super) fn write_back(&mut self, at: usize) {
-        let local = self.locals[at];
-        if let (Some(r), true) = (local.guest, local.dirty) {
-            self.asm.store(Q, LOCALS[at], layout::int::<G>(r));
-            self.locals[at].dirty = false;
-        }
-    }
-
-    /// Brings the state up to date, by moves only; the locals keep what they hold.
-    pub(super) fn flush(&mut self) {
-        self.by_moves(|e| {
-            for at in 0..LOCALS.len() {
-                e.write_back(at);
-            }
-            e.xflush();
-        });
-    }
-
-    /// The same in a slow path that leaves: here the locals stay as they are.
-    pub(super) fn cold_flush(&mut self) {
-        self.cold_extend();
-        for (at, local) in self.locals.iter().enumerate() {
-            if let (Some(r), true) = (local.guest, local.dirty) {
-                self.cold.store(Q, LOCALS[at], layout::int::<G>(r));
-            }
-        }
-        self.cold_xflush();
-    }
-
-    /// In a slow path that leaves: makes up for the extensions that were left out.
-    fn cold_extend(&mut self) {
-        let mut rest = self.narrow;
-        while rest != 0 {
-            let r = rest.trailing_zeros() as u8;
-            rest &= rest - 1;
-            let dirty = self.local_of(r).filter(|&at| self.locals[at].dirty);
-            match Self::pin(r).or(dirty.map(|at| LOCALS[at])) {
-                Some(host) => form::MOVSXD_GV_EZ.rm(&mut self.cold, Q, host, Rm::Reg(host)),
-                None => {
-                    let place = layout::int::<G>(r);
-                    form::MOVSXD_GV_EZ.rm(&mut self.cold, Q, RAX, Rm::Mem(place));
-                    self.cold.store(Q, RAX, place);
-                }
-            }
-        }
-    }
-
-    /// Forgets what the locals hold; they must be clean.
-    pub(super) fn forget_locals(&mut self) {
-        self.forget_xlocals();
-        self.locals = [Local::default(); LOCALS.len()];
-    }
-
-    /// A host register for a value that lives until the end of the instruction.
-    pub(super) fn temp(&mut self) -> Reg {
-        let at = self.free_local();
-        self.temps |= 1 << at;
-        self.held |= 1 << at;
-        LOCALS[at]
-    }
-
-    /// Keeps all locals where they are until the end of the operation.
-    pub(super) fn hold_all(&mut self) {
-        self.held = (1 << LOCALS.len()) - 1;
-    }
-
-    /// Keeps a local where it is until the end of the operation.
-    pub(super) fn hold(&mut self, host: Reg) {
-        if let Some(at) = LOCALS.iter().position(|&l| l == host) {
-            self.held |= 1 << at;
-        }
-    }
-
-    /// A temporary becomes the guest register it was made for.
-    fn adopt(&mut self, host: Reg, r: u8) {
-        if let Some(old) = self.local_of(r) {
-            self.locals[old] = Local::default();
-        }
-        let at = LOCALS.iter().position(|&l| l == host).expect("temporaries are locals");
-        self.temps &= !(1 << at);
-        self.locals[at] = Local { guest: Some(r), dirty: true, used: 0 };
-        self.touch(at);
-    }
-
-    /// A scratch register for the rest of the operation.
-    pub(super) fn scratch(&mut self) -> Reg {
-        match SCRATCH.iter().find(|&&r| self.scratch >> r & 1 == 0) {
-            Some(&r) => {
-                self.scratch |= 1 << r;
-                r
-            }
-            None => self.temp(),
-        }
-    }
-
-    /// Takes a particular scratch register for the rest of the operation.
-    pub(super) fn claim(&mut self, r: Reg) {
-        assert!(self.scratch >> r & 1 == 0, "scratch register {r} is in use");
-        self.scratch |= 1 << r;
     }
 
     /// Whether computing `v` reads the host register.
@@ -602,8 +362,17 @@ impl<'a, G: Guest> Emit<'a, G> {
     fn assign(&mut self, r: u8, v: V, last: bool) {
         let v = self.shorten(r, v);
         if let Node::Host(host) = self.node(v) {
-            match Self::pin(r) {
-                None => return self.adopt(host, r),
+            match self.pin(r) {
+                None => {
+                    if let Some(at) = self.local_of(r)
+                        && self.head.is_some()
+                        && self.redefine(host, PLACES[at])
+                    {
+                        self.locals[at] = Local::new(r, true);
+                        return self.touch(at);
+                    }
+                    return self.adopt(host, r);
+                }
                 Some(pin) => {
                     if self.redefine(host, pin) {
                         return;
@@ -615,8 +384,8 @@ impl<'a, G: Guest> Emit<'a, G> {
             return;
         }
         // A register that is not wanted soon goes straight to the state.
-        if Self::pin(r).is_none() && self.local_of(r).is_none() && !self.worth_local(r) {
-            let at = layout::int::<G>(r);
+        if self.pin(r).is_none() && self.local_of(r).is_none() && !self.worth_local(r) {
+            let at = self.memory(r);
             if let Some(x) = self.small_imm(v) {
                 self.asm.store_imm(Q, at, x);
             } else {
@@ -625,32 +394,37 @@ impl<'a, G: Guest> Emit<'a, G> {
             }
             return;
         }
-        // Registers that the value reads are loaded before the target may take their place.
-        let reads_itself = Self::pin(r).is_none() && self.depends(v, r);
-        if reads_itself {
+        let absent = self.resident(r).is_none();
+        let reads_itself = self.pin(r).is_none() && self.depends(v, r);
+        if last && absent && self.make_way(v) {
+            // What it held itself is read where it is.
+            let memory = Node::Field(self.memory_offset(r));
+            for node in self.nodes.iter_mut().filter(|n| **n == Node::Reg(r)) {
+                *node = memory;
+            }
+        } else if reads_itself {
+            // Loaded before others may take the place.
             self.reg(r);
-        }
-        if last && Self::pin(r).is_none() && self.local_of(r).is_none() {
-            self.make_way(v);
         }
         let to = self.reg_for_set(r);
         self.into(v, to);
     }
 
-    /// Frees a local for a value that is all that is left to compute: what it finds in there it
-    /// uses in its place.
-    fn make_way(&mut self, v: V) {
+    /// Frees a local for a value that is all that is left to compute, if that reads it: what it
+    /// finds in there it uses in its place.
+    fn make_way(&mut self, v: V) -> bool {
         let at = self.farthest();
-        let Some(old) = at.and_then(|at| self.locals[at].guest) else { return };
-        let Some(at) = at.filter(|_| self.depends(v, old)) else { return };
+        let Some(old) = at.and_then(|at| self.locals[at].guest) else { return false };
+        let Some(at) = at.filter(|_| self.depends(v, old)) else { return false };
         let written = self.written >> old & 1 != 0;
         if written || !self.demand.is_dead(self.index + 1, old) {
             self.write_back(at);
         }
         self.locals[at] = Local::default();
         for node in self.nodes.iter_mut().filter(|n| **n == Node::Reg(old)) {
-            *node = Node::Host(LOCALS[at]);
+            *node = Node::Host(PLACES[at]);
         }
+        true
     }
 
     /// A constant that fits into a sign-extended field of 32 bits.
@@ -681,7 +455,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             }
         }
         // The local is free again.
-        if let Some(at) = LOCALS.iter().position(|&l| l == host) {
+        if let Some(at) = PLACES.iter().position(|&l| l == host) {
             self.temps &= !(1 << at);
         }
         true
@@ -701,21 +475,29 @@ impl<'a, G: Guest> Emit<'a, G> {
     }
 
     fn row_at(&mut self, place: u64, kind: u32) {
-        let mut int = [0xff; LOCALS.len()];
-        for (at, local) in self.locals.iter().enumerate() {
-            if let (Some(r), true) = (local.guest, local.dirty) {
-                int[at] = r;
-            }
-        }
+        let dirty = self.locals.map(|l| l.guest.filter(|_| l.dirty).unwrap_or(0xff));
+        let (int, homes) = dirty.split_at(LOCALS.len());
+        let int = std::array::from_fn(|at| int[at]);
+        let homes = if self.is_free() { self.home_list(homes) } else { 0 };
         let vec = self.xlist();
         let narrow = self.narrow_list();
         self.rows.push(Row {
             host: self.buf.offset_of(place) as u32 | kind,
             pc: self.at.pc.wrapping_sub(self.pc) as u16,
             int,
+            homes,
             vec,
             narrow,
         });
+    }
+
+    /// What a row says about the hosts of pinned registers.
+    fn home_list(&mut self, places: &[u8]) -> u16 {
+        let list = std::array::from_fn(|at| places[at]);
+        if self.home_lists.last() != Some(&list) {
+            self.home_lists.push(list);
+        }
+        self.home_lists.len() as u16
     }
 
     /// What a row says about [`Self::narrow`].

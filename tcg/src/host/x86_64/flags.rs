@@ -191,7 +191,7 @@ impl<G: Guest> Emit<'_, G> {
             && !matches!(make, Make::Test(_))
         {
             let reads_itself = [p.a, p.b, v].iter().any(|&v| self.depends(v, r));
-            if Self::pin(r).is_none() && reads_itself {
+            if self.pin(r).is_none() && reads_itself {
                 self.reg(r);
             }
             self.overwrite(r);

@@ -16,15 +16,17 @@ impl<G: Guest> Emit<'_, G> {
             Flow::Next => {
                 self.commit(&[]);
                 if last {
-                    self.flush();
+                    self.flush_out();
                     self.leave_to(self.at.next());
                 }
                 last
             }
             Flow::Goto(target) => {
                 self.commit(&[]);
-                if !self.loop_always(target) {
-                    self.flush();
+                if last && self.peeling {
+                    self.begin_head();
+                } else if !self.loop_always(target) {
+                    self.flush_out();
                     self.check_request(target, target);
                     self.leave_to(target);
                 }
@@ -43,7 +45,10 @@ impl<G: Guest> Emit<'_, G> {
                     again &= target > self.at.pc;
                 }
                 self.commit(&[condition]);
-                if !last || !self.loop_if(condition, target) {
+                if last && self.peeling {
+                    self.leave_unless(condition);
+                    self.begin_head();
+                } else if !last || !self.loop_if(condition, target) {
                     self.branch(condition, target, last, again);
                 }
                 last
@@ -58,14 +63,14 @@ impl<G: Guest> Emit<'_, G> {
                 let stub = self.stubs.resync;
                 self.cold_jmp(stub);
                 if last {
-                    self.flush();
+                    self.flush_out();
                     self.leave_to(next);
                 }
                 last
             }
             Flow::Resync | Flow::Dispatch => {
                 self.commit(&[]);
-                self.flush();
+                self.flush_out();
                 if flow == Flow::Resync {
                     let next = self.at.next();
                     self.asm.mov_imm(RAX, next);
@@ -81,7 +86,7 @@ impl<G: Guest> Emit<'_, G> {
 
     fn branch(&mut self, condition: V, target: u64, last: bool, again: bool) {
         if last {
-            self.flush();
+            self.flush_out();
             if again {
                 self.check_request(target, self.at.pc);
             }
@@ -98,12 +103,24 @@ impl<G: Guest> Emit<'_, G> {
             self.asm.bind_near(not_taken);
             self.leave_to(self.at.next());
         } else {
-            // The way out writes the locals back; the code goes on with them as they are.
-            self.keep_image();
-            self.by_moves(|e| e.jcc_cold(code));
-            self.cold_flush();
-            self.cold_leave_to(target);
+            self.leave_on_the_way(code, target);
         }
+    }
+
+    /// In the middle of the code, if the condition holds. The way out writes the locals back; the
+    /// code goes on with them as they are.
+    fn leave_on_the_way(&mut self, code: u8, target: u64) {
+        self.keep_image();
+        self.by_moves(|e| e.jcc_cold(code));
+        self.cold_flush();
+        self.cold_leave_to(target);
+    }
+
+    /// Behind the first run of a loop: goes on behind the loop if the condition does not hold.
+    fn leave_unless(&mut self, condition: V) {
+        let code = self.truth(condition);
+        self.release();
+        self.leave_on_the_way(code ^ 1, self.at.next());
     }
 
     /// At a jump back: leaves if somebody asked for it, to go on at `resume`.
@@ -208,14 +225,14 @@ impl<G: Guest> Emit<'_, G> {
     /// To a computed address, by the jump table.
     fn jump(&mut self, target: V) {
         if let Node::Imm(target) = self.node(target) {
-            self.flush();
+            self.flush_out();
             self.check_request(target, target);
             self.leave_to(target);
             return;
         }
         self.claim(RAX);
         self.into(target, RAX);
-        self.flush();
+        self.flush_out();
         let scale = 4 - G::INSN_ALIGN.trailing_zeros() as u8;
         if scale <= 3 {
             self.asm.lea(D, RCX, Mem { base: None, index: Some((RAX, scale)), disp: 0 });

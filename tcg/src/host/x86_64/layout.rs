@@ -69,6 +69,12 @@ pub(super) const fn spill<G: Guest>(n: usize) -> Mem {
     hot::<G>(offset_of!(Hot, spill) + n * 8)
 }
 
+/// Where the pinned register `n` is in a free loop while its host's register is another's: an
+/// offset from the core.
+pub(super) const fn parked<G: Guest>(n: usize) -> usize {
+    offset_of!(Core<G>, hot) + offset_of!(Hot, parked) + n * 8
+}
+
 /// A place for a vector that no register is left for; the first are arguments of calls.
 pub(super) const fn spill_vec<G: Guest>(n: usize) -> Mem {
     hot::<G>(offset_of!(Hot, spill_vec) + n * 16)

@@ -19,6 +19,7 @@ mod layout;
 mod listing;
 mod loops;
 mod memory;
+mod places;
 mod pool;
 mod regs;
 mod stubs;
@@ -277,6 +278,11 @@ impl<G: Guest> Native<G> {
             }
         }
         fields::write::<G>(&mut core.state, G::PC, pc);
+        if let Some(places) = row.homes.checked_sub(1) {
+            let lists = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.homes);
+            let places = lists.and_then(|lists| lists.get(usize::from(places)));
+            recover_pins(core, places.expect("rows name lists of their block"));
+        }
         for (local, &r) in row.int.iter().enumerate().filter(|(_, r)| **r != 0xff) {
             let offset = G::INT.offset + usize::from(r) * G::INT.stride;
             let value = core.hot.saved[usize::from(LOCALS[local])];
@@ -356,17 +362,24 @@ impl<G: Guest> Native<G> {
         }
         e.entry();
         e.begin_loop();
-        for (n, i) in insns.iter().enumerate() {
-            let at = at(i);
-            e.begin(n, at);
-            let flow = match e.fused() {
-                Some(flow) => flow,
-                None => match G::lower(&mut e, at, i.insn, block.key.mode) {
-                    Ok(flow) => flow,
-                    Err(never) => match never {},
-                },
-            };
-            if e.end_insn(flow, n + 1 == insns.len()) {
+        loop {
+            let peeling = e.peeling;
+            for (n, i) in insns.iter().enumerate() {
+                let at = at(i);
+                e.begin(n, at);
+                let flow = match e.fused() {
+                    Some(flow) => flow,
+                    None => match G::lower(&mut e, at, i.insn, block.key.mode) {
+                        Ok(flow) => flow,
+                        Err(never) => match never {},
+                    },
+                };
+                if e.end_insn(flow, n + 1 == insns.len()) {
+                    break;
+                }
+            }
+            // Behind the first run of a loop: the loop.
+            if !peeling || e.peeling {
                 break;
             }
         }
@@ -383,6 +396,7 @@ impl<G: Guest> Native<G> {
             rows: rows.into(),
             vec: e.fp.lists.into(),
             narrow: e.narrow_lists.into(),
+            homes: e.home_lists.into(),
             loop_exit: e.head.map(|head| hot + head.exit),
         });
         space.blocks.insert(hot, block.clone());
@@ -390,6 +404,21 @@ impl<G: Guest> Native<G> {
         let entry = base + DEAD_BYTES as u64;
         cache.set_code(block, entry);
         entry
+    }
+}
+
+/// In the state the exit has stored the hosts of pinned registers as if they held these: puts
+/// everything where it belongs. `places`: what they hold.
+fn recover_pins<G: Guest>(core: &mut Core<G>, places: &[u8; PINS.len()]) {
+    let offset = |r: u8| G::INT.offset + usize::from(r) * G::INT.stride;
+    let mut found = [0; PINS.len()];
+    for (at, _, guest) in pins::<G>() {
+        found[at] = fields::read::<G>(&core.state, offset(guest));
+        let parked = core.hot.parked[at];
+        fields::write::<G>(&mut core.state, offset(guest), parked);
+    }
+    for (&r, value) in places.iter().zip(found).filter(|(r, _)| **r != 0xff) {
+        fields::write::<G>(&mut core.state, offset(r), value);
     }
 }
 

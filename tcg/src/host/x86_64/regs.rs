@@ -34,6 +34,10 @@ pub(super) const PINS_SAVED: usize = 5;
 /// Allocated inside a block.
 pub(super) const LOCALS: [Reg; 3] = [R9, R10, R11];
 
+/// All that a free loop allocates.
+pub(super) const PLACES: [Reg; LOCALS.len() + PINS.len()] =
+    [R9, R10, R11, RBX, R12, R13, R14, R15, RSI, RDI, R8];
+
 /// Scratch vector registers.
 pub(super) const XSCRATCH: [Reg; 2] = [0, 1];
 /// Hosts of the pinned guest vector registers.

@@ -191,7 +191,7 @@ impl<G: Guest> Emit<'_, G> {
         match self.node(v) {
             Node::Field(offset) => Rm::Mem(layout::field(offset)),
             Node::Reg(r) if self.resident(r).is_none() && !self.wants_local(r) => {
-                Rm::Mem(layout::int::<G>(r))
+                Rm::Mem(self.memory(r))
             }
             Node::Spill(slot) => Rm::Mem(layout::spill::<G>(usize::from(slot))),
             _ => Rm::Reg(self.operand(v)),
@@ -240,7 +240,7 @@ impl<G: Guest> Emit<'_, G> {
                     }
                 }
                 // Used once here: if it is used again it will be loaded then.
-                None => self.asm.load(Q, to, layout::int::<G>(r)),
+                None => self.asm.load(Q, to, self.memory(r)),
             },
             Node::Host(from) => {
                 if from != to {
@@ -320,6 +320,9 @@ impl<G: Guest> Emit<'_, G> {
             }
         }
         let (a, b) = if self.is_leaf(a) && !self.is_leaf(b) { (b, a) } else { (a, b) };
+        // The operand that is in the target already comes first.
+        let there = self.is_leaf(b) && self.reads(b, to) && !self.reads(a, to);
+        let (a, b) = if there { (b, a) } else { (a, b) };
         let first = if self.reads(b, to) { self.operand(a) } else { self.source(a, to) };
         match self.operand_rm(b) {
             second if first == to => self.asm.alu(Alu::Add, s, to, second),

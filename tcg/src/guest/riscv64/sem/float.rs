@@ -210,6 +210,23 @@ impl Flags {
     }
 }
 
+/// The destination of an instruction that reads the CSR `frm` and nothing else: C libraries look
+/// whether they have to change it for a computation.
+pub(in super::super) fn reads_rounding(insn: Insn) -> Option<u8> {
+    match insn {
+        Insn::Csrrs(a) if a.csr == 0x002 && a.rs1 == 0 => Some(a.rd),
+        Insn::Csrrsi(a) if a.csr == 0x002 && a.uimm == 0 => Some(a.rd),
+        _ => None,
+    }
+}
+
+/// Reads the CSR `frm`.
+pub(in super::super) fn frm<B: Builder<Riscv64>>(b: &mut B, rd: u8) -> R<B> {
+    let frm = b.field(offset_of!(Hart, frm));
+    set(b, rd, frm);
+    Ok(Flow::Next)
+}
+
 /// The flags of the state and those that the host has collected.
 pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B> {
     const ALL: i32 = 0x1f;
