@@ -181,14 +181,14 @@ pub struct Hot {
     pub(crate) saved_vec: [u128; 16],
     /// Values that did not fit into host registers, inside one instruction.
     pub(crate) spill: [u64; 16],
-    /// Pinned guest registers while their host's register is another's.
-    pub(crate) parked: [u64; 8],
     /// The same for vector registers; also arguments and results of calls.
     pub(crate) spill_vec: [u128; SPILL_VECTORS],
     /// What groups of accesses share ([`crate::jit::groups`]).
     pub(crate) groups: [u64; groups::SLOTS],
     /// Details of the last exit (see [`crate::jit::Exit`]).
     pub(crate) exit: [u64; 2],
+    /// Pinned guest registers while their host's register is another's.
+    pub(crate) parked: [u64; 8],
 }
 
 /// A vCPU as its own thread sees it.
@@ -252,12 +252,12 @@ impl<G: Guest> Core<G> {
                 guest_mxcsr: MXCSR_MASKS,
                 host_mxcsr: MXCSR_MASKS,
                 saved: [0; 16],
-                parked: [0; 8],
                 saved_vec: [0; 16],
                 spill: [0; 16],
                 spill_vec: [0; SPILL_VECTORS],
                 groups: [groups::NO_ADDEND; groups::SLOTS],
                 exit: [0; 2],
+                parked: [0; 8],
             },
             tlb: Tlb::new(),
             local: G::Local::default(),

@@ -71,6 +71,8 @@ fn f2(rd: u8, rs1: u8, rs2: u8) -> FArith2 {
 fn riscv64_on_this_host() {
     use Insn::*;
     let back = Br { rs1: A0, rs2: A1, imm: -4 };
+    let back8 = Br { imm: -8, ..back };
+    let back12 = Br { imm: -12, ..back };
     let table: &[(&'static str, &[Insn])] = &[
         ("sum of pinned registers", &[Add(r(A0, A0, A1))]),
         ("sum into another register", &[Add(r(A0, A1, A2))]),
@@ -99,7 +101,16 @@ fn riscv64_on_this_host() {
         ("load-reserved", &[LrD(Lr { rd: A0, rs1: A1, order: 0 })]),
         ("store-conditional", &[ScD(Amo { rd: A0, rs1: A1, rs2: A2, order: 0 })]),
         ("fence", &[Fence(FenceArgs { fm: 0, pred: 3, succ: 3 })]),
+        ("extension by shifts", &[Slli(i(A0, A1, 32)), Srli(i(A0, A0, 32))]),
         ("loop", &[Addi(i(A0, A0, 1)), Bne(back)]),
+        (
+            "loop that leaves a word to itself",
+            &[Addw(r(A2, A2, A0)), Addi(i(A0, A0, 1)), Bne(back8)],
+        ),
+        (
+            "loop that takes hosts of pinned registers",
+            &[Add(r(S2, S2, T0)), Add(r(S3, S3, T1)), Addi(i(A0, A0, 1)), Bne(back12)],
+        ),
         ("branch forward", &[Beq(Br { rs1: A0, rs2: ZERO, imm: 64 })]),
         ("comparison and branch", &[Slt(r(T0, A0, A1)), Bne(Br { rs1: T0, rs2: ZERO, imm: 64 })]),
         ("call", &[Jal(J { rd: RA, imm: 0x100 })]),

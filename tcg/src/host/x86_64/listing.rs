@@ -3,7 +3,7 @@
 use arch::state::CpuState;
 
 use super::asm::{self, Mem};
-use super::regs::{RAX, RBP};
+use super::regs::{PINS, RAX, RBP};
 use super::{DEAD_BYTES, Native, layout};
 use crate::guest::Guest;
 use crate::isa::x86_64 as isa;
@@ -139,6 +139,10 @@ fn operands<G: Guest>() -> Vec<(String, String)> {
         named.push((layout::spill::<G>(n), format!("spill{n}")));
         named.push((layout::spill_vec::<G>(n), format!("vspill{n}")));
     }
+    for n in 0..PINS.len() {
+        named.push((layout::field(layout::parked::<G>(n)), format!("parked{n}")));
+    }
+    named.push((layout::exit::<G>(0), "exit0".to_owned()));
     for n in 0..groups::SLOTS as u8 {
         named.push((layout::group::<G>(n), format!("group{n}")));
     }
