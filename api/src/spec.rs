@@ -102,6 +102,9 @@ pub enum TcgKind {
 pub struct BoardSpec {
     /// Number of vCPUs.
     pub cpus: u32,
+    /// Their model, `MODEL[,+FEATURE|,-FEATURE]...`; without one, the best that there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
     /// Bytes of memory.
     pub memory: u64,
     /// The kernel, or what the firmware starts.
@@ -230,6 +233,7 @@ mod tests {
             accel: AccelSpec { kind: AccelKind::Tcg, tcg: TcgKind::Interp, handover_ms: Some(500) },
             board: BoardSpec {
                 cpus: 4,
+                cpu: Some("max".into()),
                 memory: 512 << 20,
                 kernel: Some("/boot/Image".into()),
                 initrd: None,

@@ -8,6 +8,7 @@ pub mod acpi;
 pub mod boot;
 pub mod fdt;
 pub mod io;
+pub mod model;
 pub mod riscv64;
 pub mod state;
 mod window;

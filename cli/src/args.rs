@@ -82,6 +82,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=254))]
     pub(crate) cpus: u32,
 
+    /// The CPUs' model, MODEL[,+FEATURE|,-FEATURE]...; `help` lists what --arch has, and ends.
+    #[arg(long, value_name = "MODEL,...|help")]
+    pub(crate) cpu: Option<String>,
+
     /// Add a disk with a raw image: path=FILE[,readonly][,id=NAME]; repeatable.
     #[arg(long, value_name = "path=FILE,...")]
     pub(crate) disk: Vec<Disk>,

@@ -28,6 +28,33 @@ pub(crate) fn print_accelerators() -> Status {
     status::print(text.as_bytes())
 }
 
+/// Prints the models of CPUs for an architecture, and the features that can be changed.
+pub(crate) fn print_cpus(isa: api::Isa) -> Status {
+    let vmm::Cpus { models, features } = vmm::cpus(isa);
+    let mut text = format!("models of {isa} CPUs:\n");
+    models.iter().for_each(|entry| line(&mut text, entry));
+    if !features.is_empty() {
+        text += "\nfeatures, to be added as +NAME or left out as -NAME:\n";
+        text += &columns(&features);
+    }
+    status::print(text.as_bytes())
+}
+
+/// Names in lines of less than 80 characters.
+fn columns(names: &[&str]) -> String {
+    let mut text = String::new();
+    let mut width = usize::MAX;
+    for name in names {
+        if width.saturating_add(name.len()) >= 78 {
+            text += if text.is_empty() { " " } else { "\n " };
+            width = 1;
+        }
+        let _ = write!(text, " {name}");
+        width += 1 + name.len();
+    }
+    text + "\n"
+}
+
 fn tables(info: &Info) -> String {
     let mut text = format!("polyvisor {}\n", info.version);
     for (title, list) in [
@@ -53,6 +80,15 @@ fn line(text: &mut String, entry: &Availability) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_broken_into_lines() {
+        assert_eq!(columns(&["a", "bc"]), "  a bc\n");
+        let names = ["avx512_vpopcntdq"; 10];
+        let text = columns(&names);
+        assert!(text.lines().all(|line| line.len() < 80 && line.starts_with("  a")), "{text}");
+        assert_eq!(text.split_whitespace().count(), 10);
+    }
 
     #[test]
     fn the_table_names_everything() {

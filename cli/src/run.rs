@@ -17,6 +17,9 @@ pub(crate) fn run(mut args: Run) -> Status {
     if args.accel == AccelArg::List {
         return crate::info::print_accelerators();
     }
+    if args.cpu.as_deref() == Some("help") {
+        return crate::info::print_cpus(args.arch.into());
+    }
     if args.kernel.is_none() && args.firmware.is_none() {
         match Guest::find(args.arch.into()) {
             Ok(guest) => boot(&mut args, guest),
@@ -85,6 +88,7 @@ fn spec(args: Run) -> MachineSpec {
         },
         board: BoardSpec {
             cpus: args.cpus,
+            cpu: args.cpu,
             memory: args.memory.0,
             kernel: args.kernel,
             initrd: args.initrd,
@@ -136,7 +140,7 @@ mod tests {
     #[test]
     fn every_option_reaches_the_specification() {
         let spec = spec_of(
-            "--arch riscv64 --kernel K --initrd I --cmdline a=b --firmware F --memory 1G --cpus 4 \
+            "--arch riscv64 --kernel K --initrd I --cmdline a=b --firmware F --memory 1G --cpus 4 --cpu max \
              --disk path=D,readonly,id=root --disk path=E --net user,hostfwd=tcp::1-:2 \
              --net tap=t0,mac=52:54:00:00:00:01 --console file=L --accel tcg --tcg interp \
              --handover-every 2s",
@@ -144,6 +148,7 @@ mod tests {
         let tcg = TcgKind::Interp;
         assert_eq!(spec.accel, AccelSpec { kind: AccelKind::Tcg, tcg, handover_ms: Some(2000) });
         assert_eq!((spec.board.cpus, spec.board.memory), (4, 1 << 30));
+        assert_eq!(spec.board.cpu.as_deref(), Some("max"));
         assert_eq!(spec.board.firmware, Firmware::File("F".into()));
         assert_eq!(spec.board.cmdline.as_deref(), Some("a=b"));
         let ids: Vec<&str> = spec.devices.iter().map(|device| device.id.as_str()).collect();

@@ -45,7 +45,11 @@ pub(crate) struct ConsoleInput {
     /// Ctrl-A starts a command of the user's.
     pub(crate) escape: bool,
     pub(crate) uart: Shared<dyn SerialPort>,
+    pub(crate) power_button: Option<PowerButton>,
 }
+
+/// Presses the machine's power button.
+pub(crate) type PowerButton = Box<dyn Fn() + Send>;
 
 /// The thread that brings input to the serial port.
 pub(crate) struct InputThread {
@@ -73,7 +77,7 @@ impl Signal {
 impl InputThread {
     /// Starts it.
     pub(crate) fn start(input: ConsoleInput, control: Arc<Control>) -> io::Result<Self> {
-        let ConsoleInput { reader, escape, uart } = input;
+        let ConsoleInput { reader, escape, uart, power_button } = input;
         let (woken, writer) = io::pipe()?;
         let (raised, end) = (AtomicBool::new(false), AtomicBool::new(false));
         let signal = Arc::new(Signal { writer, raised, end });
@@ -83,6 +87,7 @@ impl InputThread {
             reader,
             filter: escape.then(EscapeFilter::new),
             uart,
+            power_button,
             control,
             pending: Vec::new(),
             signal: signal.clone(),
@@ -113,6 +118,7 @@ struct Input {
     reader: CharReader,
     filter: Option<EscapeFilter>,
     uart: Shared<dyn SerialPort>,
+    power_button: Option<PowerButton>,
     control: Arc<Control>,
     /// Read, and not yet taken by the port.
     pending: Vec<u8>,
@@ -169,6 +175,8 @@ impl Input {
                     self.control.post(Event::Quit);
                     return Ok(false);
                 }
+                // A board without a button has nothing to press.
+                Command::PowerButton => self.power_button.iter().for_each(|press| press()),
                 // A terminal that cannot be written to has no use for help.
                 Command::Help => drop(io::stderr().write_all(HELP.as_bytes())),
             }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use arch::acpi::TablesTooLarge;
 use arch::boot::{BootError, ProgramError};
 use arch::fdt::FdtError;
+use arch::model::ModelError;
 use devices::disk::OpenError;
 use devices::host::char::CharError;
 use devices::host::nat::{HostFwdError, NatError};
@@ -48,6 +49,9 @@ pub enum Error {
     /// The board cannot be described to the guest.
     #[error("the machine cannot be started: {0}")]
     Acpi(#[from] TablesTooLarge),
+    /// The CPU's model.
+    #[error(transparent)]
+    Cpu(#[from] ModelError),
     /// No memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -67,7 +71,7 @@ pub enum Error {
     #[error(transparent)]
     Tap(#[from] TapError),
     /// The accelerator.
-    #[error("the accelerator failed: {0}")]
+    #[error("{blame}{0}", blame = blame(.0))]
     Accel(#[from] accel::Error),
     /// The host has no thread, descriptor or the like left.
     #[error("the host refused {what}: {source}")]
@@ -92,6 +96,10 @@ impl Error {
             _ => true,
         }
     }
+}
+
+fn blame(error: &accel::Error) -> &'static str {
+    if error.is_input() { "" } else { "the accelerator failed: " }
 }
 
 fn explain(source: &io::Error) -> String {

@@ -7,6 +7,7 @@
 
 mod clock;
 mod console;
+mod cpus;
 mod error;
 mod info;
 mod io;
@@ -16,6 +17,7 @@ mod vcpu;
 mod worker;
 
 pub use api::MachineSpec;
+pub use cpus::{Cpus, cpus};
 pub use error::Error;
 pub use info::{Availability, Info, accelerators, info};
 pub use machine::{Machine, Outcome};

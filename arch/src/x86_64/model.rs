@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::feature;
+use crate::model::ModelError;
 
 /// A kind of processor, and what the user changes about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,25 +28,15 @@ pub enum Base {
     Level(u8),
 }
 
-/// A model that cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ModelError {
-    /// No such model.
-    #[error("there is no CPU model '{0}' for x86_64; the models are {list}", list = MODELS.join(", "))]
-    Model(String),
-    /// No such feature.
-    #[error(
-        "there is no CPU feature '{0}' for x86_64; features are named as in Linux's /proc/cpuinfo, \
-         for instance avx2"
-    )]
-    Feature(String),
-    /// Something else than `+feature`, `-feature` or `tsc-khz=N`.
-    #[error("'{0}' is no change to a CPU model; write +feature, -feature or tsc-khz=NUMBER")]
-    Change(String),
-}
-
-/// The names of models.
-pub const MODELS: [&str; 6] = ["host", "max", "x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4"];
+/// The names of models, and what they are.
+pub const MODELS: [(&str, &str); 6] = [
+    ("host", "the host's processor, as far as guests can have it; the default"),
+    ("max", "everything that the accelerator can give, emulated or not"),
+    ("x86-64-v1", "what every x86-64 processor has"),
+    ("x86-64-v2", "with SSE4.2 and CMPXCHG16B: since 2009"),
+    ("x86-64-v3", "with AVX2, BMI and FMA: since 2013"),
+    ("x86-64-v4", "with AVX-512"),
+];
 
 /// What every x86-64 processor has, and every system for it expects.
 const V1: &[&str] = &[
@@ -130,11 +121,14 @@ impl FromStr for Model {
     fn from_str(text: &str) -> Result<Self, ModelError> {
         let mut words = text.split(',');
         let name = words.next().unwrap_or_default();
-        let base = match MODELS.iter().position(|model| *model == name) {
+        let base = match MODELS.iter().position(|(model, _)| *model == name) {
             Some(0) => Base::Host,
             Some(1) => Base::Max,
             Some(level) => Base::Level(level as u8 - 1),
-            None => return Err(ModelError::Model(name.into())),
+            None => {
+                let models = MODELS.map(|(model, _)| model).join(", ");
+                return Err(ModelError::Model { name: name.into(), isa: "x86_64", models });
+            }
         };
         let mut model = Model { base, ..Model::default() };
         for word in words {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use accel::IrqChips;
 use api::{Firmware, MachineSpec};
+use arch::Arch;
 use arch::aarch64::boot::{FDT, Layout, Payload};
 use arch::aarch64::fdt::Fdt;
 use arch::aarch64::{Aarch64, Cpu, board};
@@ -26,6 +27,7 @@ const LIMITS: Limits =
 pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Aarch64>, Booted<Aarch64>), Error> {
     LIMITS.check(spec)?;
     arch::aarch64::boot::fits(spec.board.memory)?;
+    arch::model::only("host", spec.board.cpu.as_deref(), Aarch64::NAME)?;
     let virt = Virt::open(spec)?;
     // What the user gave is looked at before the host is.
     let bytes = virt.kernel.read()?;

@@ -23,7 +23,7 @@ use super::life::{Board, Parts};
 use super::link::Link;
 use super::virtio::{self, Slot};
 use crate::clock::MachineClock;
-use crate::console::{ConsoleInput, SharedSink};
+use crate::console::{ConsoleInput, PowerButton, SharedSink};
 use crate::error::Error;
 use crate::io::{FirmwareConsole, MachineIo};
 use crate::memory::{GuestMemory, Want};
@@ -81,6 +81,8 @@ pub(super) struct Frame<'s> {
     ports: Bus,
     workers: Vec<Worker>,
     virtio: Vec<(u64, Shared<VirtioMmio>)>,
+    /// Presses the board's power button, if it has one.
+    pub(super) power_button: Option<PowerButton>,
 }
 
 /// The host's side of the serial port.
@@ -114,6 +116,7 @@ impl<'s> Frame<'s> {
             ports: Bus::new(),
             workers: Vec::new(),
             virtio: Vec::new(),
+            power_button: None,
             link,
         })
     }
@@ -169,7 +172,9 @@ impl<'s> Frame<'s> {
     ) -> Parts<A> {
         let Console { sink, reader, terminal } = console;
         let escape = terminal.is_some();
-        let input = reader.map(|reader| ConsoleInput { reader, escape, uart: uart.clone() });
+        let power_button = self.power_button;
+        let input =
+            reader.map(|reader| ConsoleInput { reader, escape, uart: uart.clone(), power_button });
         let io = MachineIo {
             bus: self.bus,
             ports: self.ports,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use accel::IrqChips;
 use api::MachineSpec;
+use arch::Arch;
 use arch::riscv64::fields::{IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI};
 use arch::riscv64::{Model, Riscv64, board};
 use devices::intc::aclint::Aclint;
@@ -30,6 +31,7 @@ const LIMITS: Limits =
 /// Puts a machine together.
 pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv64>), Error> {
     LIMITS.check(spec)?;
+    arch::model::only("max", spec.board.cpu.as_deref(), Riscv64::NAME)?;
     let accel = accelerator::find::<Riscv64>(spec.accel)?;
     let (handover, model) =
         handover::plan(spec.accel, &*accel, &Model::default(), IrqChips::Machine)?;

@@ -80,6 +80,7 @@ impl Folder {
             accel: AccelSpec::default(),
             board: BoardSpec {
                 cpus: 2,
+                cpu: None,
                 memory: 16 << 20,
                 kernel: Some(kernel),
                 initrd: None,

@@ -7,6 +7,7 @@ use api::{Firmware, MachineSpec};
 use arch::boot::{BootError, BzImage, Isa, Program, bzimage};
 use arch::x86_64::boot::{Layout, Payload};
 use arch::x86_64::{Cpu, Model, X86_64, acpi, board};
+use devices::bus::lock;
 use devices::power::acpi::AcpiPower;
 use devices::power::debug_exit::DebugExit;
 use devices::power::i8042::{COMMAND, DATA, I8042};
@@ -28,6 +29,7 @@ const LIMITS: Limits =
 pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<X86_64>, Booted<X86_64>), Error> {
     LIMITS.check(spec)?;
     arch::x86_64::boot::fits(spec.board.memory)?;
+    let asked = spec.board.cpu.as_deref().map_or(Ok(Model::default()), str::parse)?;
     let kernel = Kernel::open(spec)?;
     // What the user gave is looked at before the host is.
     let bytes = kernel.read()?;
@@ -47,6 +49,8 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<X86_64>, Booted<X86_64>
     let uart = Arc::new(Mutex::new(uart));
     let rtc = CmosRtc::new(frame.clock(), link.input(board::RTC_GSI));
     let power = Arc::new(Mutex::new(AcpiPower::new(link.input(board::POWER_GSI))));
+    let button = power.clone();
+    frame.power_button = Some(Box::new(move || lock(&button).press()));
     let keyboard = Arc::new(Mutex::new(I8042));
     frame.place_ports(board::UART_PORTS.base, 0, uart.clone());
     frame.place_ports(board::RTC_PORTS.base, 0, rtc);
@@ -55,7 +59,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<X86_64>, Booted<X86_64>
     frame.place_ports(board::I8042_COMMAND_PORT.into(), COMMAND, keyboard);
     frame.place_ports(board::DEBUG_EXIT_PORTS.base, 0, Arc::new(Mutex::new(DebugExit)));
     let chips = IrqChips::Accelerator;
-    let (handover, model) = handover::plan(spec.accel, &*accel, &Model::default(), chips)?;
+    let (handover, model) = handover::plan(spec.accel, &*accel, &asked, chips)?;
     let board = Box::new(Microvm { kernel, model });
     Ok((frame.finish(accel, handover, board, uart, console), booted))
 }

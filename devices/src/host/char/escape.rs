@@ -4,6 +4,7 @@
 /// What Ctrl-A h prints; lines end as a raw terminal needs it.
 pub const HELP: &str = "\r\n\
     Ctrl-A h       this help\r\n\
+    Ctrl-A p       press the guest's power button (x86_64)\r\n\
     Ctrl-A x       quit Polyvisor; the guest is switched off\r\n\
     Ctrl-A a       send Ctrl-A to the guest (so does Ctrl-A Ctrl-A)\r\n";
 
@@ -14,6 +15,8 @@ const CTRL_A: u8 = 1;
 pub enum Command {
     /// End the machine.
     Quit,
+    /// Press the machine's power button.
+    PowerButton,
     /// Print [`HELP`].
     Help,
 }
@@ -52,6 +55,7 @@ impl EscapeFilter {
         }
         match byte {
             b'x' | b'X' => Input::Command(Command::Quit),
+            b'p' | b'P' => Input::Command(Command::PowerButton),
             b'h' | b'H' | b'?' => Input::Command(Command::Help),
             b'a' | b'A' | CTRL_A => Input::Guest(CTRL_A),
             _ => Input::Nothing,
@@ -95,8 +99,8 @@ mod tests {
 
     #[test]
     fn commands_are_taken_out() {
-        let expected = (b"abc".to_vec(), vec![Command::Help, Command::Quit]);
-        assert_eq!(run(&[b"ab\x01hc\x01x"]), expected);
+        let expected = (b"abc".to_vec(), vec![Command::Help, Command::PowerButton, Command::Quit]);
+        assert_eq!(run(&[b"ab\x01hc\x01p\x01x"]), expected);
     }
 
     #[test]
