@@ -1,18 +1,16 @@
 //! Memory slots: which host memory is behind which guest-physical addresses.
 #![expect(unsafe_code, reason = "tells the kernel to use host memory as the guest's, and reads it")]
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kvm_bindings::{KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, kvm_userspace_memory_region};
 use kvm_ioctls::VmFd;
 
 use super::KvmError;
-use crate::{Error, HostMemory, Slot};
+use crate::{Error, Slot};
 
 /// Bytes of a page, of guest and host.
 pub(super) const PAGE: u64 = 4096;
-/// From here on, huge pages are worth asking for.
-const HUGE: usize = 2 << 20;
 
 /// A slot as KVM has it.
 #[derive(Clone)]
@@ -63,7 +61,6 @@ impl Memory {
             .unwrap_or_default();
         let mapped = Mapped { number, slot };
         set(vm, &mapped, len, state.logging)?;
-        advise_huge(&mapped.slot.memory);
         state.slots.push(mapped);
         Ok(())
     }
@@ -147,12 +144,4 @@ fn set(vm: &VmFd, mapped: &Mapped, len: u64, logging: bool) -> Result<(), KvmErr
     // SAFETY: the region is mapped, as `HostMemory` promises, and kept as long as the slot is in
     // `State::slots`, which lives as long as the VM.
     unsafe { vm.set_user_memory_region(region) }.map_err(KvmError::refused("a memory slot"))
-}
-
-/// A hint, so what the host says to it does not matter.
-fn advise_huge(memory: &Arc<dyn HostMemory>) {
-    if memory.len() >= HUGE {
-        // SAFETY: the range is mapped, as `HostMemory` promises, and the advice changes no byte.
-        unsafe { libc::madvise(memory.as_ptr().cast(), memory.len(), libc::MADV_HUGEPAGE) };
-    }
 }

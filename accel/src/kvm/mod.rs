@@ -6,6 +6,7 @@
 //! | `probe` | whether it is worth using: some KVMs interpret kernel code |
 //! | `vm`, `memory` | a machine and its slots |
 //! | `vcpu`, `page`, `kick` | the loop over exits; the page shared with KVM; coming back |
+//! | `input` | inputs of interrupt controllers |
 //! | `doorbell`, `dirty`, `ring` | stores that signal; which pages were written, in two ways |
 //! | `report` | what is told when KVM gives up |
 //! | `x86_64`, `aarch64`, `riscv64` | registers, interrupt controllers and exits of one host each |
@@ -21,6 +22,8 @@ mod doorbell;
 mod error;
 mod event;
 mod host;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod input;
 mod kick;
 mod memory;
 mod page;

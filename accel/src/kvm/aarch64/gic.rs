@@ -13,8 +13,8 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{DeviceFd, VmFd};
 
+use super::super::KvmError;
 use super::super::vm::Shared;
-use super::super::{KvmError, event};
 use crate::{Error, IrqChip};
 
 /// Interrupts of a vCPU's own, which come first in the GIC's numbers.
@@ -71,9 +71,7 @@ impl Gic {
 impl IrqChip for Shared<Aarch64> {
     fn set_line(&self, input: u32, level: bool) {
         let number = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (PRIVATE + input);
-        if let Err(error) = self.fd.set_irq_line(number, level) {
-            tracing::debug!("interrupt input {input} leads nowhere: {error}");
-        }
+        self.drive_input(number, level);
     }
 
     fn send_msi(&self, _: u64, _: u32) -> Result<(), Error> {
@@ -81,19 +79,11 @@ impl IrqChip for Shared<Aarch64> {
     }
 
     fn attach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error> {
-        let event = event::duplicate(event)?;
-        self.fd
-            .register_irqfd(&event, input)
-            .map_err(KvmError::refused("an interrupt's event descriptor"))?;
-        Ok(())
+        self.attach_input(input, event)
     }
 
     fn detach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error> {
-        let event = event::duplicate(event)?;
-        self.fd
-            .unregister_irqfd(&event, input)
-            .map_err(KvmError::refused("the end of an interrupt's event descriptor"))?;
-        Ok(())
+        self.detach_input(input, event)
     }
 
     fn save(&self) -> Result<Vec<u8>, Error> {

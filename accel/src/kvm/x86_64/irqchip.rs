@@ -8,8 +8,8 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{Cap, VmFd};
 
+use super::super::KvmError;
 use super::super::vm::Shared;
-use super::super::{KvmError, event};
 use super::structs;
 use crate::{Error, IrqChip, IrqChips};
 
@@ -56,9 +56,7 @@ impl Chips {
 
 impl IrqChip for Shared<X86_64> {
     fn set_line(&self, input: u32, level: bool) {
-        if let Err(error) = self.fd.set_irq_line(input, level) {
-            tracing::debug!("interrupt input {input} leads nowhere: {error}");
-        }
+        self.drive_input(input, level);
     }
 
     fn send_msi(&self, address: u64, data: u32) -> Result<(), Error> {
@@ -73,19 +71,11 @@ impl IrqChip for Shared<X86_64> {
     }
 
     fn attach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error> {
-        let event = event::duplicate(event)?;
-        self.fd
-            .register_irqfd(&event, input)
-            .map_err(KvmError::refused("an interrupt's event descriptor"))?;
-        Ok(())
+        self.attach_input(input, event)
     }
 
     fn detach(&self, input: u32, event: &dyn AsRawFd) -> Result<(), Error> {
-        let event = event::duplicate(event)?;
-        self.fd
-            .unregister_irqfd(&event, input)
-            .map_err(KvmError::refused("the end of an interrupt's event descriptor"))?;
-        Ok(())
+        self.detach_input(input, event)
     }
 
     fn save(&self) -> Result<Vec<u8>, Error> {
