@@ -1,6 +1,6 @@
 //! Guest memory as devices reach it.
 //!
-//! [`Dma`] is a vm-memory address space over the machine's memfd. Every write that goes through
+//! [`Dma`] is a vm-memory address space over the machine's memory. Every write that goes through
 //! it is reported to the memory's owner ([`DmaWatch`]), who keeps translated code and the dirty
 //! log right; a device does nothing for that.
 

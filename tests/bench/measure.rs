@@ -19,7 +19,7 @@ pub(crate) struct Run {
     pub(crate) boot_wall: Duration,
     /// Processor time of the boot.
     pub(crate) boot: CpuTime,
-    /// Resident memory after the boot, without what is the guest's if that is on a memfd.
+    /// Resident memory after the boot, without the guest's own.
     pub(crate) memory_kib: u64,
     /// While the guest slept.
     pub(crate) idle: Measurement,

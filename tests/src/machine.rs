@@ -46,16 +46,24 @@ impl CpuTime {
     }
 }
 
-/// Resident memory of process `pid` in KiB, without memory shared with others or with files in
-/// memory, which is what guest memory is on a memfd; `None` when there is no such process.
+/// Resident memory of process `pid` in KiB, without files in memory and what huge pages are asked
+/// for, which are the two kinds of guest memory; `None` when there is no such process.
 pub fn private_memory_kib(pid: u32) -> Option<u64> {
-    // proc(5): `RssAnon: 1234 kB`.
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let figure = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()
-    };
-    Some(figure("RssAnon")? + figure("RssFile")?)
+    // proc(5): of each mapping its addresses and name, fields, and flags at last.
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).ok()?;
+    let (mut total, mut resident, mut shared) = (0, 0, false);
+    for line in maps.lines() {
+        let (name, value) = line.split_once(':')?;
+        match name {
+            "Rss" => resident = value.trim().strip_suffix(" kB")?.parse().ok()?,
+            "VmFlags" if shared || value.split_whitespace().any(|flag| flag == "hg") => {}
+            "VmFlags" => total += resident,
+            // The first line of a mapping has blanks before its first colon.
+            _ if name.contains(' ') => shared = line.contains("/memfd:"),
+            _ => {}
+        }
+    }
+    Some(total)
 }
 
 /// A line of the console.

@@ -36,7 +36,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("user/src/host/inherited.rs", "a function that runs before main"),
     ("user/src/host/signals.rs", "signal handlers and system calls"),
     ("user/src/host/thread.rs", "calls of the C library: fork, clone, exit, gettid"),
-    ("vmm/src/memory/mapping.rs", "memfd_create, fallocate, and the promise to accelerators"),
+    ("vmm/src/memory/mapping.rs", "memfds, advice on memory, the promise to accelerators"),
 ];
 
 /// Where the code depends on the host's processor.

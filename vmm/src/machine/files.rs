@@ -78,7 +78,7 @@ impl BootFile {
 
     /// What is in it, unpacked.
     pub(crate) fn read(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.len.min(PROGRAM_MAX) as usize);
         self.rewound()?
             .take(PROGRAM_MAX)
             .read_to_end(&mut bytes)

@@ -1,6 +1,6 @@
 //! Guest memory and its one owner.
 //!
-//! All of it lies in one memfd. [`GuestMemory`] hands out views of the same mapping: slots for
+//! All of it lies in one memfd, or is anonymous ([`mapping::Backing`]). [`GuestMemory`] hands out views of the same mapping: slots for
 //! the accelerator, a [`Dma`] for devices, which reports writes, and plain copies for the boot. A
 //! host page is touched only when the guest, or the boot, touches it.
 
@@ -8,19 +8,15 @@ mod mapping;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use accel::Slot;
 use devices::dma::{Dma, DmaBitmap, DmaWatch, Memory};
-use vm_memory::mmap::MmapRegionBuilder;
-use vm_memory::{
-    Bytes, FileOffset, GuestAddress, GuestMemoryRegion, MemoryRegionAddress, ReadVolatile,
-};
+use vm_memory::{Bytes, GuestMemoryRegion, MemoryRegionAddress, ReadVolatile};
 
-use mapping::{Mapping, Region};
+use mapping::{Backing, Mapping, Region};
 
 /// A wish for memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,14 +53,14 @@ pub enum MemoryError {
 
 struct Piece {
     region: Arc<Region>,
-    /// Where it begins in the memfd.
+    /// Where it begins in the backing.
     offset: u64,
     readonly: bool,
 }
 
 /// See the module.
 pub struct GuestMemory {
-    file: Arc<File>,
+    backing: Backing,
     pieces: Vec<Piece>,
     dma: Dma,
 }
@@ -74,18 +70,22 @@ impl GuestMemory {
     pub fn new(wants: &[Want], watch: &Arc<dyn DmaWatch>) -> Result<Self, MemoryError> {
         let total = wants.iter().fold(0u64, |sum, want| sum.saturating_add(want.len));
         let refused = |source| MemoryError::Host { len: total, source };
-        let file = Arc::new(mapping::memfd(total).map_err(refused)?);
+        Self::on(Backing::best(total).map_err(refused)?, wants, watch).map_err(refused)
+    }
+
+    fn on(backing: Backing, wants: &[Want], watch: &Arc<dyn DmaWatch>) -> io::Result<Self> {
         let mut offset = 0;
         let mut pieces = Vec::new();
         for want in wants {
-            let region = map(&file, offset, *want, watch).map_err(refused)?;
-            pieces.push(Piece { region: Arc::new(region), offset, readonly: want.readonly });
+            let bitmap = DmaBitmap::new(watch.clone(), want.gpa);
+            let region = Arc::new(backing.map(offset, *want, bitmap)?);
+            pieces.push(Piece { region, offset, readonly: want.readonly });
             offset += want.len;
         }
         let writable = pieces.iter().filter(|p| !p.readonly).map(|p| p.region.clone()).collect();
-        let dma = Memory::from_arc_regions(writable)
-            .map_err(|e| refused(io::Error::other(e.to_string())))?;
-        Ok(Self { file, pieces, dma: Arc::new(dma) })
+        let dma =
+            Memory::from_arc_regions(writable).map_err(|e| io::Error::other(e.to_string()))?;
+        Ok(Self { backing, pieces, dma: Arc::new(dma) })
     }
 
     /// What the accelerator maps.
@@ -127,7 +127,8 @@ impl GuestMemory {
     pub fn clear(&self) -> Result<(), MemoryError> {
         for piece in &self.pieces {
             let len = piece.region.len();
-            mapping::punch(&self.file, piece.offset, len)
+            self.backing
+                .clear(piece.offset, &piece.region)
                 .map_err(|source| MemoryError::Host { len, source })?;
         }
         Ok(())
@@ -147,22 +148,4 @@ impl GuestMemory {
             .ok_or_else(|| MemoryError::Outside(gpa..gpa.saturating_add(len)))?;
         Ok((piece, MemoryRegionAddress(gpa - piece.region.start_addr().0)))
     }
-}
-
-fn map(
-    file: &Arc<File>,
-    offset: u64,
-    want: Want,
-    watch: &Arc<dyn DmaWatch>,
-) -> Result<Region, io::Error> {
-    let len = usize::try_from(want.len).map_err(io::Error::other)?;
-    let bitmap = DmaBitmap::new(watch.clone(), want.gpa);
-    let region = MmapRegionBuilder::new_with_bitmap(len, bitmap)
-        .with_file_offset(FileOffset::from_arc(file.clone(), offset))
-        .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
-        .with_mmap_flags(libc::MAP_SHARED | libc::MAP_NORESERVE)
-        .build()
-        .map_err(|e| io::Error::other(e.to_string()))?;
-    Region::new(region, GuestAddress(want.gpa))
-        .ok_or_else(|| io::Error::other("the addresses do not fit into 64 bits"))
 }

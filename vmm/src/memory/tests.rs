@@ -1,4 +1,7 @@
+use std::fs::File;
 use std::sync::Mutex;
+
+use vm_memory::GuestAddress;
 
 use super::*;
 
@@ -52,12 +55,19 @@ fn nothing_is_written_where_no_memory_is() {
 
 #[test]
 fn clearing_gives_the_pages_back() {
-    let (memory, _) = memory();
-    memory.write(0x8000_0000, &[7; 8192]).unwrap();
-    memory.clear().unwrap();
-    let mut seen = [1; 8192];
-    memory.dma().read_slice(&mut seen, GuestAddress(0x8000_0000)).unwrap();
-    assert_eq!(seen, [0; 8192]);
+    let watch: Arc<dyn DmaWatch> = Arc::new(Log::default());
+    for backing in [Backing::Anonymous, Backing::memfd(ROM.len + RAM.len).unwrap()] {
+        let memory = GuestMemory::on(backing, &[ROM, RAM], &watch).unwrap();
+        memory.write(0x1000, &[7]).unwrap();
+        memory.write(0x8000_0000, &[7; 8192]).unwrap();
+        memory.clear().unwrap();
+        let mut seen = [1; 8192];
+        memory.dma().read_slice(&mut seen, GuestAddress(0x8000_0000)).unwrap();
+        assert_eq!(seen, [0; 8192]);
+        let rom = memory.slots().remove(0).memory;
+        memory.pieces[0].region.read_slice(&mut seen[..1], MemoryRegionAddress(0)).unwrap();
+        assert_eq!((rom.len(), seen[0]), (0x1000, 0));
+    }
 }
 
 #[test]
