@@ -18,7 +18,7 @@ const RAM: Want = Want { gpa: 0x8000_0000, len: 1 << 20, readonly: false };
 pub(crate) const DATA: u64 = RAM.gpa + 0x4000;
 
 const DEVICE: u64 = 0x1000_0000;
-/// Lowers the software interrupt of the hart written.
+/// Lowers the interrupt pin of the hart written.
 const CLEAR: u64 = 56;
 /// Raises it.
 const RAISE: u64 = 60;
@@ -31,8 +31,10 @@ pub(crate) const PATCH: u64 = 76;
 const PATCHED: u64 = RAM.gpa + 0x28;
 pub(crate) const PATCHES: u64 = 40;
 
-/// Pin of a hart's software interrupt.
+/// Pin of a hart's software interrupt, which the device drives where no firmware is.
 const MSIP: u32 = 3;
+/// Pin of its external interrupt in supervisor mode.
+const SEIP: u32 = 9;
 
 /// Time at the start.
 pub(crate) const START_NS: u64 = 1_000_000;
@@ -62,6 +64,7 @@ struct Io {
     vm: OnceLock<Weak<dyn Vm<Riscv64>>>,
     dma: OnceLock<devices::dma::Dma>,
     harts: u32,
+    pin: u32,
     patches: AtomicU64,
 }
 
@@ -79,6 +82,7 @@ impl Board {
             vm: OnceLock::new(),
             dma: OnceLock::new(),
             harts,
+            pin: if firmware { SEIP } else { MSIP },
             patches: AtomicU64::new(0),
         });
         let watch: Arc<dyn DmaWatch> = io.clone();
@@ -93,7 +97,7 @@ impl Board {
                     io: io.clone(),
                     clock,
                     firmware_calls: firmware,
-                    model: Model::default(),
+                    model: accel.model(&Model::default()).unwrap(),
                     irqchips: IrqChips::Machine,
                 })
                 .unwrap(),
@@ -101,7 +105,9 @@ impl Board {
         for slot in memory.slots() {
             vm.map(slot).unwrap();
         }
-        vm.watch().expect("tcg watches memory").watch(DATA).unwrap();
+        if let Some(watch) = vm.watch() {
+            watch.watch(DATA).unwrap();
+        }
         assert!(io.vm.set(Arc::downgrade(&vm)).is_ok() && io.dma.set(memory.dma()).is_ok());
         Arc::new(Self { io, memory, vm, harts, firmware })
     }
@@ -186,8 +192,8 @@ impl GuestIo for Io {
         let offset = gpa - DEVICE;
         self.note(Event::Write(offset, data.to_vec()));
         match offset {
-            CLEAR => self.vm().set_pin(data[0].into(), MSIP, false),
-            RAISE => self.vm().set_pin(data[0].into(), MSIP, true),
+            CLEAR => self.vm().set_pin(data[0].into(), self.pin, false),
+            RAISE => self.vm().set_pin(data[0].into(), self.pin, true),
             END => self.end(),
             PATCH => self.patch(),
             _ => {}

@@ -1,7 +1,8 @@
 //! One guest, every accelerator: the same accesses, in the same order, with the same values, and
 //! the same registers in the end.
 //!
-//! An accelerator joins by a line in [`accelerators`].
+//! The software CPU runs every program; a host's virtualization, which has no machine mode, those in
+//! supervisor mode.
 
 mod board;
 mod programs;
@@ -10,19 +11,31 @@ mod x86_64;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use accel::choice::at_hand;
 use accel::tcg::Tcg;
 use accel::{Accelerator, Exit, TcgMode};
 use arch::CpuState;
 use arch::riscv64::{Hart, Riscv64};
 
 use board::{Board, DATA, Event, PATCH, PATCHES};
-use programs::{CRASH, DMA, FIRMWARE, FOREVER, MACHINE, ROUNDS, SLEEP};
+use programs::{
+    CRASH, DMA, FIRMWARE, FOREVER, MACHINE, ROUNDS, SLEEP, SUPERVISOR, SUPERVISOR_ROUNDS,
+};
 
 fn accelerators() -> Vec<(&'static str, Box<dyn Accelerator<Riscv64>>)> {
     vec![
         ("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter })),
         ("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit })),
     ]
+}
+
+/// Those that run supervisor mode under firmware calls: a host's virtualization, too.
+fn with_firmware() -> Vec<(&'static str, Box<dyn Accelerator<Riscv64>>)> {
+    let all = at_hand(&[TcgMode::Interpreter, TcgMode::Jit]);
+    if all.iter().all(|(name, _)| *name != "kvm") {
+        println!("left out: this host has no KVM for riscv64 guests");
+    }
+    all
 }
 
 /// Runs `program` to its end on all harts, and returns why each came back, and its registers.
@@ -44,6 +57,8 @@ fn run(board: &Arc<Board>) -> Vec<(Exit, Hart)> {
 
 /// Counts the rounds.
 const S2: usize = 18;
+/// Holds a time.
+const S4: usize = 20;
 
 fn write(offset: u64, bytes: &[u8]) -> Event {
     Event::Write(offset, bytes.to_vec())
@@ -120,9 +135,80 @@ fn the_same_closure_everywhere() {
     }
 }
 
+/// What a round of [`SUPERVISOR`] comes to.
+fn supervised_round(number: usize) -> Vec<Event> {
+    let double = |value: u64| write(16, &value.to_le_bytes());
+    let timer = 1u64 << 5;
+    vec![
+        write(0, &[0x11]),
+        write(2, &[0x11, 0]),
+        write(4, &[0x11, 0, 0, 0]),
+        write(8, &0x11u64.to_le_bytes()),
+        Event::Read(16, 1),
+        double(0xffff_ffff_ffff_ff90),
+        Event::Read(17, 1),
+        double(0x91),
+        Event::Read(18, 2),
+        double(0xffff_ffff_ffff_9392),
+        Event::Read(20, 2),
+        double(0x9594),
+        Event::Read(20, 4),
+        double(0xffff_ffff_9796_9594),
+        Event::Read(24, 4),
+        double(0x9b9a_9998),
+        Event::Read(24, 8),
+        double(0x9f9e_9d9c_9b9a_9998),
+        // The compressed ones.
+        Event::Read(4, 4),
+        double(0xffff_ffff_8786_8584),
+        Event::Read(24, 8),
+        write(32, &0x9b9a_9998u32.to_le_bytes()),
+        // Code that changes, and an atomic operation.
+        write(40, &1u64.to_le_bytes()),
+        write(40, &42u64.to_le_bytes()),
+        write(40, &(number as u64 + 17).to_le_bytes()),
+        // The timer is pending, and due; then it is put off.
+        write(48, &timer.to_le_bytes()),
+        write(48, &0u64.to_le_bytes()),
+        write(48, &0u64.to_le_bytes()),
+        // The device's interrupt.
+        write(60, &[0; 4]),
+        write(72, &(1u64 << 63 | 9).to_le_bytes()),
+        write(56, &[0; 4]),
+    ]
+}
+
+#[test]
+fn the_same_supervisor_everywhere() {
+    let mut expected: Vec<Event> = (1..=SUPERVISOR_ROUNDS).flat_map(supervised_round).collect();
+    expected.push(write(68, &[0; 4]));
+    let mut ends: Vec<(&str, [u64; 32], u64)> = Vec::new();
+    for (name, accel) in with_firmware() {
+        let board = Board::new(&*accel, SUPERVISOR, 1, true);
+        let mut ended = run(&board);
+        let mut log = board.log();
+        // Who has timers of its own asks for no alarms.
+        log.retain(|event| !matches!(event, Event::Alarm(..)));
+        let first = log.iter().zip(&expected).position(|(seen, wanted)| seen != wanted);
+        if let Some(at) = first {
+            panic!("{name}: event {at} is {:x?}, not {:x?}", log[at], expected[at]);
+        }
+        assert_eq!(log.len(), expected.len(), "{name}");
+        let (exit, mut state) = ended.remove(0);
+        assert_eq!(exit, Exit::Kicked, "{name}");
+        // When the timer was due.
+        state.x[S4] = 0;
+        ends.push((name, state.x, state.pc));
+    }
+    let (_, registers, pc) = ends[0];
+    for end in &ends {
+        assert_eq!(*end, (end.0, registers, pc), "{} and {}", ends[0].0, end.0);
+    }
+}
+
 #[test]
 fn firmware_calls_are_answered() {
-    for (name, accel) in accelerators() {
+    for (name, accel) in with_firmware() {
         let board = Board::new(&*accel, FIRMWARE, 2, true);
         let ended = run(&board);
         assert!(ended.iter().all(|(exit, _)| *exit == Exit::Kicked), "{name}: {ended:?}");

@@ -162,6 +162,110 @@ pub(crate) const FIRMWARE: &[u32] = &[
     0x0000_006f, // j second+0x30
 ];
 
+/// Rounds that [`SUPERVISOR`] goes.
+pub(crate) const SUPERVISOR_ROUNDS: usize = 40;
+
+/// Supervisor mode, one hart. Each round, it accesses device registers in every width, by
+/// compressed instructions too, changes code that it executes, and waits for its timer and for a
+/// device's interrupt.
+#[rustfmt::skip]
+pub(crate) const SUPERVISOR: &[u32] = &[
+    0x1000_0437, // lui s0, 0x10000
+    0x0000_5497, // auipc s1, 0x5
+    0xffc4_8493, // add s1, s1, -4
+    0x0000_0297, // auipc t0, 0x0
+    0x13c2_8293, // add t0, t0, 316
+    0x1052_9073, // csrw stvec, t0
+    0x0000_0913, // li s2, 0
+    0x0280_0993, // li s3, 40
+    // round:
+    0x0019_0913, // add s2, s2, 1
+    0x0110_0293, // li t0, 17
+    0x0054_0023, // sb t0, 0(s0)
+    0x0054_1123, // sh t0, 2(s0)
+    0x0054_2223, // sw t0, 4(s0)
+    0x0054_3423, // sd t0, 8(s0)
+    0x0104_0303, // lb t1, 16(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0x0114_4303, // lbu t1, 17(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0x0124_1303, // lh t1, 18(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0x0144_5303, // lhu t1, 20(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0x0144_2303, // lw t1, 20(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0x0184_6303, // lwu t1, 24(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0x0184_3303, // ld t1, 24(s0)
+    0x0064_3823, // sd t1, 16(s0)
+    0xe81c_405c, // lw a5, 4(s0); sd a5, 16(s0)
+    0xd01c_6c1c, // ld a5, 24(s0); sw a5, 32(s0)
+    0x0000_0317, // auipc t1, 0x0
+    0x0ec3_0313, // add t1, t1, 236
+    0x0010_03b7, // lui t2, 0x100
+    0x5133_839b, // addw t2, t2, 1299
+    0x0073_2023, // sw t2, 0(t1)
+    0x0000_100f, // fence.i
+    0x0d40_00ef, // jal patch
+    0x02a4_3423, // sd a0, 40(s0)
+    0x02a0_03b7, // lui t2, 0x2a00
+    0x5133_839b, // addw t2, t2, 1299
+    0x0073_2023, // sw t2, 0(t1)
+    0x0000_100f, // fence.i
+    0x0bc0_00ef, // jal patch
+    0x02a4_3423, // sd a0, 40(s0)
+    0x0124_b023, // sd s2, 0(s1)
+    0x0054_b3af, // amoadd.d t2, t0, (s1)
+    0x0004_b383, // ld t2, 0(s1)
+    0x0274_3423, // sd t2, 40(s0)
+    0x5449_58b7, // lui a7, 0x54495
+    0xd458_889b, // addw a7, a7, -699
+    0x0000_0813, // li a6, 0
+    0xc010_2573, // rdtime a0
+    0x0645_0513, // add a0, a0, 100
+    0x0005_0a13, // mv s4, a0
+    0x0000_0073, // ecall
+    0x0200_0293, // li t0, 32
+    0x1042_9073, // csrw sie, t0
+    0x1050_0073, // wfi
+    0x1440_23f3, // csrr t2, sip
+    0x0053_f3b3, // and t2, t2, t0
+    0xfe03_8ae3, // beqz t2, round+0xc4
+    0x0274_3823, // sd t2, 48(s0)
+    0xc010_23f3, // rdtime t2
+    0x0143_b3b3, // sltu t2, t2, s4
+    0x0274_3823, // sd t2, 48(s0)
+    0xfff0_0513, // li a0, -1
+    0x0000_0073, // ecall
+    0x1440_23f3, // csrr t2, sip
+    0x0274_3823, // sd t2, 48(s0)
+    0x2000_0293, // li t0, 512
+    0x1042_9073, // csrw sie, t0
+    0x0204_2e23, // sw zero, 60(s0)
+    0x0084_b303, // ld t1, 8(s1)
+    0x0123_0a63, // beq t1, s2, round+0x118
+    0x1050_0073, // wfi
+    0x1001_6073, // csrs sstatus, 2
+    0x1001_7073, // csrc sstatus, 2
+    0xfedf_f06f, // j round+0x100
+    0x1040_1073, // csrw sie, zero
+    0xef39_42e3, // blt s2, s3, round
+    0x0404_2223, // sw zero, 68(s0)
+    0x0000_006f, // j round+0x124
+    // handler:
+    0x1420_2e73, // csrr t3, scause
+    0x05c4_3423, // sd t3, 72(s0)
+    0x0204_2c23, // sw zero, 56(s0)
+    0x0084_be03, // ld t3, 8(s1)
+    0x001e_0e13, // add t3, t3, 1
+    0x01c4_b423, // sd t3, 8(s1)
+    0x1020_0073, // sret
+    // patch:
+    0x0010_0513, // li a0, 1
+    0x0000_8067, // ret
+];
+
 /// Machine mode: a jump to where no memory is; the trap handler is not there either.
 pub(crate) const CRASH: &[u32] = &[
     0x0000_0067, // jr zero

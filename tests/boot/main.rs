@@ -7,6 +7,7 @@
 mod boots;
 mod devices;
 mod firmware;
+mod handover;
 mod reset;
 mod rest;
 mod run;

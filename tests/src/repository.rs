@@ -46,12 +46,12 @@ pub fn polyvisor() -> PathBuf {
     let folder = exe.parent().expect("a program is in a folder");
     let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
     let target = profile.and_then(Path::parent).expect("cargo's folders").to_owned();
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--release", "--package", "cli", "--target-dir"])
-        .arg(&target)
-        .current_dir(root())
+    let status = Command::new(root().join("x"))
+        .arg("build")
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_TERM_QUIET", "true")
         .status()
-        .expect("cargo runs");
-    assert!(status.success(), "cargo could not build polyvisor");
+        .expect("the script `x` runs");
+    assert!(status.success(), "./x build could not build polyvisor");
     target.join("release/polyvisor")
 }
