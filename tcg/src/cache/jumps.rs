@@ -14,11 +14,13 @@ pub(crate) const JUMP_BITS: u32 = 14;
 const ENTRIES: usize = 1 << JUMP_BITS;
 /// Words of the set of pages.
 const PAGE_WORDS: usize = 64;
-/// An address that no instruction has: odd, and not canonical in any mode.
-const EMPTY: u64 = 0x5555_0000_0000_0001;
+/// An address that no instruction has: odd, and not canonical in any mode. A jump there finds
+/// another entry, which is never empty in this way ([`Jumps::empty`]).
+const EMPTY: u64 = 0x5555_0000_0000_0007;
 
 /// A guest address and the host address of its code. All zeros is an empty entry, except in the
-/// place of address 0: so a new table is memory that nobody has touched.
+/// place of address 0: so a new table is memory that nobody has touched. No address equals that of
+/// an empty entry in its place.
 type Jump = [u64; 2];
 
 /// Blocks are kept in parts, made as they are needed.
@@ -34,7 +36,8 @@ pub(crate) struct Jumps<G: Guest> {
     pages: [u64; PAGE_WORDS],
     /// Indices of entries that may be filled.
     used: Vec<u16>,
-    empty: Jump,
+    /// What is in place of code that is not known.
+    miss: u64,
 }
 
 /// Index of an address for instructions aligned to `align` bytes.
@@ -45,15 +48,14 @@ pub(crate) const fn index(pc: u64, align: u64) -> usize {
 impl<G: Guest> Jumps<G> {
     /// An empty table; `miss` is the code that a jump to an unknown address goes to.
     pub(crate) fn new(miss: u64) -> Self {
-        let empty = [EMPTY, miss];
         let mut table = vec![[0; 2]; ENTRIES];
-        table[0] = empty;
+        table[0] = [EMPTY, miss];
         Self {
             table: table.into(),
             blocks: (0..ENTRIES / PART).map(|_| None).collect(),
             pages: [0; PAGE_WORDS],
             used: Vec::new(),
-            empty,
+            miss,
         }
     }
 
@@ -71,13 +73,18 @@ impl<G: Guest> Jumps<G> {
         }
         let at = index(pc, G::INSN_ALIGN);
         self.table[at] = match block.code() {
-            0 => self.empty,
+            0 => self.empty(at),
             code => [pc, code],
         };
         let part = self.blocks[at / PART].get_or_insert_with(|| Box::new([const { None }; PART]));
         if part[at % PART].replace(block.clone()).is_none() {
             self.used.push(at as u16);
         }
+    }
+
+    /// An entry that no address equals that has its place there.
+    fn empty(&self, at: usize) -> Jump {
+        if at == index(EMPTY, G::INSN_ALIGN) { [0, self.miss] } else { [EMPTY, self.miss] }
     }
 
     fn block(&self, at: usize) -> Option<&Arc<Block<G>>> {
@@ -120,7 +127,7 @@ impl<G: Guest> Jumps<G> {
 
     fn forget(&mut self, at: u16) {
         let at = usize::from(at);
-        self.table[at] = self.empty;
+        self.table[at] = self.empty(at);
         if let Some(part) = &mut self.blocks[at / PART] {
             part[at % PART] = None;
         }

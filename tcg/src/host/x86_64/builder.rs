@@ -56,7 +56,10 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         if let Some(&(_, v)) = self.sets.iter().rev().find(|s| s.0 == r) {
             return v;
         }
-        self.push(Node::Reg(r))
+        match self.known.iter().find(|known| known.0 == r) {
+            Some(&(_, x)) => self.push(Node::Imm(x as u64)),
+            None => self.push(Node::Reg(r)),
+        }
     }
 
     fn set(&mut self, r: u8, v: V) {
@@ -158,6 +161,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.asm.bind_near(over);
         self.forget_host_flags();
         self.last = None;
+        self.known.clear();
         self.nodes[..nodes.len()].copy_from_slice(&nodes);
         self.keep_temps(0);
         self.xjoin(&before_fp);
@@ -199,6 +203,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.row(back);
         if all {
             self.forget_locals();
+            self.known.clear();
         }
         Ok(self.result_from(RAX))
     }

@@ -98,6 +98,9 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) written: u64,
     /// Guest registers that lack the copies of bit 31 above it.
     pub(super) narrow: u64,
+    /// Guest registers whose values are known, small enough for an instruction's operand. Not of
+    /// guests with flags: there an operation is recognised by its registers.
+    pub(super) known: Vec<(u8, i32)>,
     /// What rows say about [`Self::narrow`].
     pub(super) narrow_lists: Vec<u64>,
     /// What rows say about the hosts of pinned registers.
@@ -172,6 +175,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             peeling,
             written: 0,
             narrow: 0,
+            known: Vec::new(),
             narrow_lists: Vec::new(),
             home_lists: Vec::new(),
             usage,
@@ -317,6 +321,9 @@ impl<'a, G: Guest> Emit<'a, G> {
             let last = i + 1 == sets.len() && later.is_empty();
             self.assign(r, v, last);
             self.release();
+            if let (Some(x), usize::MAX) = (self.small_imm(v), G::FLAGS) {
+                self.known.push((r, x));
+            }
         }
         self.sets = sets;
         self.sets.clear();
@@ -338,6 +345,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     pub(super) fn overwrite(&mut self, r: u8) {
         self.narrow &= !(1 << r);
         self.written |= 1 << r;
+        self.known.retain(|known| known.0 != r);
     }
 
     /// Leaves the extension out of what register `r` gets if the upper half is not wanted.

@@ -4,7 +4,7 @@ use super::asm::{Alu, D, Mem, Q, Rm, Sink, cc, form};
 use super::emit::{Emit, Node, V};
 use super::layout;
 use super::regs::*;
-use crate::builder::Flow;
+use crate::builder::{Bin, Flow, Width};
 use crate::cache::jumps;
 use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
@@ -230,28 +230,50 @@ impl<G: Guest> Emit<'_, G> {
             self.leave_to(target);
             return;
         }
-        self.claim(RAX);
-        self.into(target, RAX);
+        // Whether an address is odd shows when it is not found: the table has even ones.
+        let (address, odd) = match self.node(target) {
+            Node::Bin(Bin::And, Width::W64, x, even)
+                if G::INSN_ALIGN == 2 && self.imm_of(even) == Some(!1) =>
+            {
+                (x, true)
+            }
+            _ => (target, false),
+        };
+        let at = match self.node(address) {
+            Node::Reg(r) if !self.is_free() && self.resident(r).is_some() => self.operand(address),
+            Node::Host(host) if !self.is_free() => host,
+            _ => {
+                self.claim(RAX);
+                self.into(address, RAX);
+                RAX
+            }
+        };
         self.flush_out();
         let scale = 4 - G::INSN_ALIGN.trailing_zeros() as u8;
         if scale <= 3 {
-            self.asm.lea(D, RCX, Mem { base: None, index: Some((RAX, scale)), disp: 0 });
+            self.asm.lea(D, RCX, Mem { base: None, index: Some((at, scale)), disp: 0 });
         } else {
-            self.asm.mov(D, RCX, RAX);
+            self.asm.mov(D, RCX, at);
             form::SHL_EV_IB.mi(&mut self.asm, D, Rm::Reg(RCX), i64::from(scale));
         }
         let mask = ((1 << jumps::JUMP_BITS) - 1) << 4;
         self.asm.alu_imm(Alu::And, D, Rm::Reg(RCX), mask);
         self.asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
         self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
-        self.jcc_cold(cc::NE);
-        let stub = self.stubs.request;
-        self.cold_jmp(stub);
-        self.asm.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, 0)));
-        self.jcc_cold(cc::NE);
+        for stub in [self.stubs.request, self.stubs.jump] {
+            if stub == self.stubs.jump {
+                self.asm.alu(Alu::Cmp, Q, at, Rm::Mem(Mem::base(RCX, 0)));
+            }
+            self.jcc_cold(cc::NE);
+            if at != RAX {
+                self.cold.mov(Q, RAX, at);
+            }
+            if odd {
+                self.cold.alu_imm(Alu::And, Q, Rm::Reg(RAX), -2);
+            }
+            self.cold_jmp(stub);
+        }
         form::JMP_EV.m(&mut self.asm, Q, Rm::Mem(Mem::base(RCX, 8)));
-        let stub = self.stubs.jump;
-        self.cold_jmp(stub);
         self.release();
     }
 }

@@ -40,11 +40,16 @@ const EMPTY: usize = 2;
 /// Instructions of a loop whose first run may be emitted by itself.
 const MOST_PEELED: usize = 256;
 
+/// A function that calls itself is left as often as it is entered.
+fn is_call(last: &Usage) -> bool {
+    last.writes != 0 || last.accesses
+}
+
 /// What is known about the registers of a loop whose first run is emitted by itself; `None`: it is
 /// not, or there is no loop.
 pub(super) fn peeled(usage: &[Usage], registers: usize, pc: u64) -> Option<Demand> {
-    let loops = usage.last().and_then(|u| u.target) == Some(pc) && usage.len() <= MOST_PEELED;
-    loops.then(|| demand::analyze_loop(usage, registers)).flatten()
+    let loops = usage.last().is_some_and(|u| u.target == Some(pc) && !is_call(u));
+    (loops && usage.len() <= MOST_PEELED).then(|| demand::analyze_loop(usage, registers)).flatten()
 }
 
 /// The registers of `mask` that are used most in a block, the most used first.
@@ -75,7 +80,7 @@ impl<G: Guest> Emit<'_, G> {
         let pins = &G::INT.pins[..G::INT.pins.len().min(PINS.len())];
         let order = busiest(&self.usage, u64::MAX, |u| u.reads | u.writes);
         let others = order.iter().filter(|r| !pins.contains(r)).count();
-        let calls = self.usage.iter().any(|u| u.calls);
+        let calls = self.usage.iter().any(|u| u.calls) || self.usage.last().is_some_and(is_call);
         if !calls && others >= LOCALS.len() && pins.len() == PINS.len() {
             self.free_places(&order, pins);
         }
@@ -109,6 +114,7 @@ impl<G: Guest> Emit<'_, G> {
         }
         self.ordered = false;
         self.last = None;
+        self.known.clear();
         // The jump out is changed while others may run it: in one piece of eight bytes.
         let check = self.here() + 7;
         self.asm.nops((check.next_multiple_of(8) - check) as usize);

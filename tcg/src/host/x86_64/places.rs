@@ -44,20 +44,25 @@ impl<G: Guest> Emit<'_, G> {
         match self.demand.next_read(self.index + 1, r) {
             NOT_READ if self.demand.is_dead(self.index + 1, r) => NEVER,
             // Around the loop.
-            NOT_READ if self.is_free() => {
+            NOT_READ if self.loops() => {
                 u32::from(NOT_READ) + u32::from(self.demand.next_read(0, r))
             }
             next => u32::from(next),
         }
     }
 
-    /// Whether a register is worth a local: it is wanted soon, or one stands empty.
+    /// What is emitted is run again and again.
+    fn loops(&self) -> bool {
+        self.peeling || self.head.is_some()
+    }
+
+    /// Whether a register is worth a local: it is wanted sooner than another, and in this block.
     pub(super) fn worth_local(&self, r: u8) -> bool {
         let taken = self.temps | self.held | self.fixed;
         let at = (0..self.places).filter(|at| taken >> at & 1 == 0);
         let mut others = at.map(|at| self.locals[at].guest.map_or(NEVER, |g| self.next_use(g)));
         let mine = self.next_use(r);
-        others.any(|other| mine < other)
+        (mine < u32::from(NOT_READ) || self.loops()) && others.any(|other| mine < other)
     }
 
     /// The host register of a pinned guest register.
