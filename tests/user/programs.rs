@@ -1,6 +1,10 @@
 //! C programs that check what system calls give back, and tell how many checks held. That number
 //! is known: it is the same in every way of running them.
 
+use std::process::Command;
+
+use polyvisor_tests::polyvisor;
+
 use crate::build::{Folder, Link, SYSROOT, compile, compile_with, run, text, user};
 
 /// Compiles a program and runs it in each way; all checks must hold.
@@ -53,6 +57,17 @@ fn system() {
 #[test]
 fn exec() {
     all_hold("exec");
+}
+
+#[test]
+fn all_descriptors_are_the_programs() {
+    let folder = Folder::new("limit");
+    let program = compile(&folder, "exec", Link::Static);
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -S -n 64 && exec \"$@\"", "sh"]);
+    command.arg(polyvisor()).args(["user", "--"]).arg(&program).arg("limit");
+    let output = run(command);
+    assert!(output.status.success(), "{:?}", output.status);
 }
 
 #[test]

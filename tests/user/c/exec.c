@@ -5,7 +5,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <linux/sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -185,6 +188,35 @@ static void spawns_beside_threads(void)
 		CHECK(pthread_join(threads[i], &result) == 0 && !result);
 }
 
+#ifndef AT_EXECVE_CHECK
+#define AT_EXECVE_CHECK 0x10000
+#endif
+
+/* Programs named by descriptors, and those that somebody writes to. */
+static void refusals(void)
+{
+	char output[4096], *argv[] = { "spawned", "quiet", NULL }, *env[] = { NULL };
+	CHECK(execveat(-1, "", argv, env, AT_EMPTY_PATH) == -1 && errno == EBADF);
+	CHECK(execveat(-1, "nothing", argv, env, 0) == -1 && errno == EBADF);
+	CHECK(execveat(-1, "", argv, env, 0) == -1 && errno == ENOENT);
+	CHECK(symlink("nothing", "link") == 0);
+	CHECK(execveat(AT_FDCWD, "link", argv, env, AT_SYMLINK_NOFOLLOW) == -1 && errno == ELOOP);
+	CHECK(execveat(AT_FDCWD, "link", argv, env, 0) == -1 && errno == ENOENT);
+	CHECK(unlink("link") == 0);
+	make("written", "#!/no/such/interpreter\n", 0755);
+	CHECK(WEXITSTATUS(run(output, "./written", argv, env)) == 200 + ENOENT);
+	int fd = open("written", O_WRONLY);
+	int known = execveat(AT_FDCWD, self, argv, env, AT_EXECVE_CHECK) == 0;
+	int error = known ? ETXTBSY : ENOENT;
+	CHECK(WEXITSTATUS(run(output, "./written", argv, env)) == 200 + error);
+	CHECK(!known || (execveat(AT_FDCWD, "written", argv, env, AT_EXECVE_CHECK) == -1 &&
+			 errno == ETXTBSY));
+	CHECK(close(fd) == 0 && unlink("written") == 0);
+	struct clone_args bad = { .flags = CLONE_PIDFD, .pidfd = 8, .exit_signal = SIGCHLD };
+	CHECK(syscall(SYS_clone3, &bad, sizeof bad) == -1 && errno == EFAULT);
+	CHECK(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
+}
+
 /* Standard descriptors that are closed stay closed. */
 static void without_descriptors(void)
 {
@@ -206,6 +238,14 @@ static int inner(int argc, char **argv, char **env)
 	if (!strcmp(argv[1], "closed"))
 		return fcntl(0, F_GETFD) == -1 && fcntl(1, F_GETFD) != -1 && fcntl(2, F_GETFD) == -1 ?
 			       6 : 7;
+	if (!strcmp(argv[1], "limit")) {
+		struct rlimit limit;
+		int fd, last = 0;
+		getrlimit(RLIMIT_NOFILE, &limit);
+		while ((fd = dup(1)) >= 0)
+			last = fd;
+		return errno != EMFILE || last != (int)limit.rlim_cur - 1 || close(last + 1) == 0;
+	}
 	if (!strcmp(argv[1], "die"))
 		raise(SIGTERM);
 	if (!strcmp(argv[1], "pipe")) {
@@ -237,6 +277,7 @@ int main(int argc, char **argv, char **env)
 	children();
 	spawns();
 	shares();
+	refusals();
 	spawns_beside_threads();
 	without_descriptors();
 	CHECK(chdir("/") == 0 && rmdir(folder) == 0);

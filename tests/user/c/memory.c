@@ -62,6 +62,7 @@ static void mappings(void)
 	CHECK(munmap(p, 4 * PAGE) == 0 && mprotect(p, PAGE, RW) == -1 && errno == ENOMEM);
 	CHECK(munmap(p, 0) == -1 && errno == EINVAL && munmap(p + 1, PAGE) == -1);
 	CHECK(mmap(NULL, 0, RW, ANON, -1, 0) == MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, 0, RW, MAP_PRIVATE, -1, 0) == MAP_FAILED && errno == EBADF);
 	CHECK(mmap(NULL, 1UL << 60, RW, ANON, -1, 0) == MAP_FAILED && errno == ENOMEM);
 	CHECK(mmap(NULL, PAGE, RW, MAP_PRIVATE, 999, 0) == MAP_FAILED && errno == EBADF);
 	CHECK(store_faults((char *)0) == SEGV_MAPERR);
@@ -159,6 +160,28 @@ static void many(void)
 	CHECK(load_faults(p + PAGE) == SEGV_ACCERR && munmap(p, 8000 * PAGE) == 0);
 }
 
+/* Mappings that grow downwards keep clear of what lies below. */
+static void growing(void)
+{
+	char *p = mmap(NULL, 600 * PAGE, PROT_NONE, ANON, -1, 0), *top = p + 599 * PAGE;
+	CHECK(munmap(p, 600 * PAGE) == 0);
+	CHECK(mmap(top, PAGE, RW, ANON | MAP_FIXED | MAP_GROWSDOWN, -1, 0) == top);
+	CHECK(store_faults(top - 8) == 0);
+	CHECK(mmap(p, PAGE, RW, ANON | MAP_FIXED, -1, 0) == p);
+	CHECK(store_faults(p + 300 * PAGE) == 0);
+	CHECK(store_faults(p + 200 * PAGE) == SEGV_MAPERR);
+	CHECK(munmap(p, 600 * PAGE) == 0);
+}
+
+/* Huge pages, of which there may be none: their place is aligned all the same. */
+static void huge(void)
+{
+	unsigned long size = 2 << 20;
+	char *p = mmap(NULL, size, RW, ANON | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+	CHECK(p == MAP_FAILED ? errno == ENOMEM : (unsigned long)p % size == 0);
+	CHECK(p == MAP_FAILED || munmap(p, size) == 0);
+}
+
 static void listed(void)
 {
 	char line[512], exe[512];
@@ -196,5 +219,7 @@ int main(void)
 	heap();
 	segments();
 	many();
+	growing();
+	huge();
 	return checked();
 }

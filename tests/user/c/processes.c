@@ -65,6 +65,14 @@ int main(int argc, char **argv) {
   waitpid(pid, &status, 0);
   printf(" %d\n", WEXITSTATUS(status));
 
+  int lost = 0;
+  for (int i = 0; i < 200; i++) {
+    if (!(pid = fork())) for (;;) pause();
+    kill(pid, SIGBUS);
+    waitpid(pid, &status, 0);
+    lost += WTERMSIG(status) != SIGBUS;
+  }
+  printf("signals to new children, lost: %d\n", lost);
   signal(SIGUSR2, count);
   pid = syscall(SYS_clone, SIGUSR2, 0, 0, 0, 0);
   if (!pid) _exit(8);

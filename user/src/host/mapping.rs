@@ -42,3 +42,8 @@ pub(crate) fn protect(range: Range<u64>, prot: i32) -> Result<(), Errno> {
     plain(libc::SYS_mprotect, [range.start, range.end - range.start, prot as u64, 0, 0, 0])
         .map(drop)
 }
+
+/// Whether a descriptor is open: EBADF if not.
+pub(crate) fn check_descriptor(fd: i32) -> Result<(), Errno> {
+    plain(libc::SYS_fcntl, [fd as u64, libc::F_GETFD as u64, 0, 0, 0, 0]).map(drop)
+}

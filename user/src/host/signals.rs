@@ -184,7 +184,7 @@ pub(crate) fn take() -> Option<(i32, Info)> {
     })
 }
 
-/// In the child of a fork, with all signals blocked: nothing has come for it yet.
+/// With all signals blocked: what has come was for another process that ran as this thread.
 pub(crate) fn forget() {
     INBOX.with(|inbox| {
         inbox.late.store(0, Relaxed);
@@ -212,6 +212,16 @@ pub(crate) fn set_mask(mask: u64) -> u64 {
         libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &new, &mut old, 8);
     }
     old
+}
+
+/// Blocks all signals of this thread, faults too: none of its accesses may fault until the next
+/// [`set_mask`].
+pub(crate) fn block_all() {
+    let all = u64::MAX;
+    // SAFETY: as in `set_mask`; no old mask is asked for.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &all, null_mut::<u64>(), 8);
+    }
 }
 
 /// Dies of a signal whose default is to end the process.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tcg::guest::Access;
 use tcg::mmu::user::{NotExecutable, SEGV_ACCERR, SEGV_MAPERR, UserMemory};
 
-use super::{EXEC, Map, PAGE, Space, WRITE, host_prot};
+use super::{EXEC, Kind, Map, PAGE, Space, WRITE, host_prot};
 use crate::Errno;
 use crate::host::mapping;
 
@@ -89,9 +89,15 @@ impl Map {
         /// As far as Linux lets a mapping grow at once is what the stack's limit says; this is its
         /// default.
         const MOST: u64 = 8 << 20;
+        /// Linux keeps this far from what lies below (stack_guard_gap).
+        const GAP: u64 = 256 * PAGE;
         let Some((area, kind)) = self.areas.next(va) else { return false };
         let start = va & !(PAGE - 1);
         if !kind.grows || area.end - start > MOST {
+            return false;
+        }
+        let in_the_way = |(_, other): (Range<u64>, Kind)| other.prot != 0 && !other.grows;
+        if self.areas.within(start.saturating_sub(GAP)..start).any(in_the_way) {
             return false;
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;

@@ -40,6 +40,8 @@ const LOW_END: u64 = 0x8000_0000;
 const LOW_START: u64 = 0x4000_0000;
 /// Flag of mmap(2) on x86-64 alone.
 pub const MAP_32BIT: i32 = 0x40;
+/// Bytes of a huge page.
+const HUGE_PAGE: u64 = 2 << 20;
 /// Places that are tried when something of ours is in the way.
 const TRIES: usize = 64;
 
@@ -224,7 +226,14 @@ impl Map {
     }
 
     fn map(&mut self, r: Request) -> Result<u64, Errno> {
-        if r.len == 0 || !r.offset.is_multiple_of(PAGE) {
+        if !r.offset.is_multiple_of(PAGE) {
+            return Err(Errno::EINVAL);
+        }
+        if r.len == 0 {
+            // Linux looks at the descriptor first.
+            if r.flags & libc::MAP_ANONYMOUS == 0 {
+                mapping::check_descriptor(r.fd)?;
+            }
             return Err(Errno::EINVAL);
         }
         let len = page_up(r.len).filter(|len| *len <= END).ok_or(Errno::ENOMEM)?;
@@ -250,11 +259,29 @@ impl Map {
             }
             return Ok(self.mapped(range, kind));
         }
-        let at = self.place(r.addr, len, r.flags & MAP_32BIT != 0, |range| {
-            // A kernel that takes the address as a hint only does not know the flag either.
-            host(range, libc::MAP_FIXED_NOREPLACE).map(drop)
-        })?;
-        Ok(self.mapped(at..at + len, kind))
+        let low = r.flags & MAP_32BIT != 0;
+        // A kernel that takes the address as a hint only does not know the flag either.
+        let take = |range| host(range, libc::MAP_FIXED_NOREPLACE).map(drop);
+        match self.place(r.addr, len, low, take) {
+            Ok(at) => Ok(self.mapped(at..at + len, kind)),
+            Err(Errno::EINVAL) => self.map_huge(len, low, take).map(|at| self.mapped(at, kind)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Memory of huge pages, which are as long as their place is aligned. Nothing but the kernel's
+    /// refusal tells that a file is of such.
+    fn map_huge(
+        &mut self,
+        len: u64,
+        low: bool,
+        take: impl Fn(Range<u64>) -> Result<(), Errno>,
+    ) -> Result<Range<u64>, Errno> {
+        let up = |value: u64| (value + HUGE_PAGE - 1) & !(HUGE_PAGE - 1);
+        let len = up(len);
+        let aligned = |start: u64| up(start)..up(start) + len;
+        let start = self.place(0, len + HUGE_PAGE, low, |range| take(aligned(range.start)))?;
+        Ok(aligned(start))
     }
 
     /// Finds a place for `len` bytes and has `take` map it there; tries others while that says

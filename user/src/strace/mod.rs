@@ -50,6 +50,8 @@ pub(crate) fn leave<G: Isa>(
     let _ = match result {
         Ok(value) if value as i64 > 0xffff || (value as i64) < -4096 => write!(line, "{value:#x}"),
         Ok(value) => write!(line, "{}", value as i64),
+        Err(Errno::RESTART) => write!(line, "? (made again behind a signal's handler)"),
+        Err(Errno::NO_RESULT) => write!(line, "?"),
         Err(error) => {
             let text = std::io::Error::from_raw_os_error(error.0).to_string();
             let text = text.split(" (os error").next().unwrap_or_default().to_owned();

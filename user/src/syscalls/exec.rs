@@ -1,7 +1,7 @@
 //! execve(2): another program takes the place of this one, run by Polyvisor again if it is for
 //! an architecture that the host does not run.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,6 +10,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use super::int;
 use super::open::{self, HERE};
 use crate::host::call::{interruptible, plain};
+use crate::host::limits;
+use crate::host::mapping::check_descriptor;
 use crate::isa::abi;
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{elf, path_of};
@@ -25,6 +27,9 @@ pub(crate) fn execve<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errn
 }
 
 pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    if a[4] & AT_EXECVE_CHECK != 0 {
+        return check(t, a);
+    }
     let call = prepare(t, a)?;
     let result = t.exec.insert(call).start();
     if let Some(call) = t.exec.take() {
@@ -46,11 +51,10 @@ fn prepare<G: Isa>(t: &Thread<G>, a: [u64; 6]) -> Result<Call, Errno> {
     if args.is_empty() {
         args.push(Vec::new());
     }
-    let name = absolute(int(a[0]), &name, flags)?;
-    let found = open::lookup(t, &name);
-    let mut path = found.unwrap_or_else(|| name.clone());
+    let from = absolute(int(a[0]), &name, flags)?;
+    let mut path = open::lookup(t, &from).unwrap_or(from);
     for _ in 0..=DEEPEST {
-        let head = head_of(&path, flags)?;
+        let head = head_of(&path, if name.is_empty() { 0 } else { flags })?;
         if let Some(script) = script::parse(&head) {
             let mut all = vec![script.interpreter.clone()];
             all.extend(script.argument);
@@ -102,11 +106,15 @@ fn absolute(at: i32, name: &[u8], flags: i32) -> Result<Vec<u8>, Errno> {
         if flags & libc::AT_EMPTY_PATH == 0 {
             return Err(Errno::ENOENT);
         }
+        if at != libc::AT_FDCWD {
+            check_descriptor(at)?;
+        }
         return Ok(format!("/proc/self/fd/{at}").into_bytes());
     }
     if at == libc::AT_FDCWD || name[0] == b'/' {
         return Ok(name.to_vec());
     }
+    check_descriptor(at)?;
     let mut path = format!("/proc/self/fd/{at}/").into_bytes();
     path.extend_from_slice(name);
     Ok(path)
@@ -143,16 +151,39 @@ fn io(error: &std::io::Error) -> Errno {
     Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
+/// Flag of execveat(2) since Linux 6.14: says what the call would, and runs nothing. It is the only
+/// way to know that somebody writes to the file.
+const AT_EXECVE_CHECK: u64 = 0x1_0000;
+
+/// execveat(2) with that flag.
+fn check<G: Isa>(t: &Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    let from = absolute(int(a[0]), &open::path(t, a[1])?, int(a[4]))?;
+    let path = CString::new(open::lookup(t, &from).unwrap_or(from)).map_err(|_| Errno::EINVAL)?;
+    let flags = a[4] & !(libc::AT_EMPTY_PATH as u64);
+    plain(libc::SYS_execveat, [HERE, path.as_ptr() as u64, 0, 0, flags, 0])
+}
+
+/// Whether a file may be executed.
+fn check_program(name: &CStr) -> Result<(), Errno> {
+    let name = name.as_ptr() as u64;
+    match plain(libc::SYS_execveat, [HERE, name, 0, 0, AT_EXECVE_CHECK, 0]) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            let may = [HERE, name, libc::X_OK as u64, libc::AT_EACCESS as u64, 0, 0];
+            plain(libc::SYS_faccessat2, may).map(drop)
+        }
+        result => result.map(drop),
+    }
+}
+
 /// The first bytes of a file that may be executed; nothing if it may not be read.
 fn head_of(path: &[u8], flags: i32) -> Result<Vec<u8>, Errno> {
     let host = path_of(path);
-    let data = std::fs::metadata(&host).map_err(|e| io(&e))?;
     if flags & libc::AT_SYMLINK_NOFOLLOW != 0 && host.is_symlink() {
         return Err(Errno::ELOOP);
     }
+    let data = std::fs::metadata(&host).map_err(|e| io(&e))?;
     let name = CString::new(path).map_err(|_| Errno::EINVAL)?;
-    let may = [HERE, name.as_ptr() as u64, libc::X_OK as u64, libc::AT_EACCESS as u64, 0, 0];
-    plain(libc::SYS_faccessat2, may)?;
+    check_program(&name)?;
     if !data.is_file() || data.mode() & 0o111 == 0 {
         return Err(Errno::EACCES);
     }
@@ -259,10 +290,13 @@ fn set_close_on_exec(fd: i32, on: bool) {
     let _ = plain(libc::SYS_fcntl, [fd as u64, libc::F_SETFD as u64, flags, 0, 0, 0]);
 }
 
-/// Opens our own executable, out of the way of the guest's descriptors; `inherited` is the
-/// descriptor that the program before had.
+/// Opens our own executable, out of the way of the guest's descriptors: above those that it may
+/// have, if that makes no table that each fork must copy at length. `inherited` is the descriptor
+/// that the program before had.
 pub(crate) fn own_executable(inherited: Option<i32>) -> Option<i32> {
-    /// The first number that is tried; fewer descriptors are allowed only where a shell was told.
+    /// The highest limit that is gone above.
+    const MOST_BELOW: u64 = 4096;
+    /// The first number that is tried otherwise.
     const HIGH: u64 = 1000;
     let path = File::open("/proc/self/exe").ok();
     let fd = match (&path, inherited) {
@@ -273,8 +307,15 @@ pub(crate) fn own_executable(inherited: Option<i32>) -> Option<i32> {
         (Some(file), None) => file.as_raw_fd() as u64,
         (None, None) => return None,
     };
-    let limit = crate::host::limits::soft(libc::RLIMIT_NOFILE).unwrap_or(HIGH + 1);
-    let lowest = HIGH.min(limit.saturating_sub(8));
-    let dup = [fd, libc::F_DUPFD_CLOEXEC as u64, lowest, 0, 0, 0];
-    plain(libc::SYS_fcntl, dup).ok().and_then(|fd| i32::try_from(fd).ok())
+    let [soft, hard] = limits::get(libc::RLIMIT_NOFILE)?;
+    let dup = |lowest: u64| {
+        let fd = plain(libc::SYS_fcntl, [fd, libc::F_DUPFD_CLOEXEC as u64, lowest, 0, 0, 0]);
+        fd.ok().and_then(|fd| i32::try_from(fd).ok())
+    };
+    if soft <= MOST_BELOW && soft < hard && limits::set(libc::RLIMIT_NOFILE, [soft + 1, hard]) {
+        let found = dup(soft);
+        limits::set(libc::RLIMIT_NOFILE, [soft, hard]);
+        return found;
+    }
+    dup(HIGH.min(soft.saturating_sub(8)))
 }

@@ -159,7 +159,9 @@ impl Clone {
 
     fn process<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
         let state = self.state(t);
+        self.check_pidfd(t)?;
         hold_signals()?;
+        hold_faults()?;
         let pid = {
             let process = t.process.clone();
             // Whatever threads change together stands still.
@@ -177,6 +179,7 @@ impl Clone {
             drop(actions);
             forked
         };
+        signals::set_mask(u64::MAX);
         match pid {
             Ok(0) => {
                 t.became_child();
@@ -221,6 +224,11 @@ impl Clone {
         }
     }
 
+    /// The place for a descriptor must be there before there is a process.
+    fn check_pidfd<G: Isa>(&self, t: &Thread<G>) -> Result<(), Errno> {
+        if self.flags & PIDFD == 0 { Ok(()) } else { t.mem().write(self.pidfd, &u32::MAX) }
+    }
+
     fn give_pidfd<G: Isa>(&self, t: &Thread<G>, pid: i32) {
         if self.flags & PIDFD == 0 {
             return;
@@ -236,11 +244,14 @@ impl Clone {
     fn shared<G: Isa>(&self, t: &mut Thread<G>) -> Result<u64, Errno> {
         let state = self.state(t);
         let vcpu = t.process.machine.add_vcpu(state).ok_or(Errno::EAGAIN)?;
+        self.check_pidfd(t)?;
         let process = t.process.beside(self.flags & SIGHAND != 0);
         hold_signals()?;
+        hold_faults()?;
         let mut child = Thread::with_vcpu(process, vcpu, t.signals.mask, t.dispatch);
         child.signals.stack = t.signals.stack;
         let forked = thread::vfork(self.host_flags(), &mut || {
+            signals::set_mask(u64::MAX);
             child.became_child();
             if self.flags & CLEAR_SIGHAND != 0 {
                 child.process.actions.reset();
@@ -264,4 +275,15 @@ impl Clone {
 fn hold_signals() -> Result<(), Errno> {
     signals::set_mask(u64::MAX);
     if signals::is_pending() { Err(Errno::RESTART) } else { Ok(()) }
+}
+
+/// The same for those that faults raise: somebody may send one to either process, which must have it
+/// then, and the other not.
+fn hold_faults() -> Result<(), Errno> {
+    signals::block_all();
+    if signals::is_pending() {
+        signals::set_mask(u64::MAX);
+        return Err(Errno::RESTART);
+    }
+    Ok(())
 }

@@ -76,8 +76,6 @@ impl<G: Isa> Thread<G> {
     fn became_child(&mut self) {
         self.tid = thread::id();
         self.robust_list = 0;
-        // What has come for the parent is the parent's.
-        signals::forget();
         self.signals.held.clear();
         self.process.threads.store(1, SeqCst);
     }
