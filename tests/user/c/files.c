@@ -3,10 +3,12 @@
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -162,6 +164,27 @@ static void descriptors(void)
 		CHECK(fcntl(fd, F_GETFD) == -1 || close(fd) == -1);
 }
 
+static volatile sig_atomic_t ticks;
+
+static void tick(int signal)
+{
+	ticks += signal == SIGALRM;
+}
+
+/* A named pipe without another end: a signal ends the wait. */
+static void fifo(void)
+{
+	struct sigaction action = { .sa_handler = tick };
+	struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
+	CHECK(mkfifo("fifo", 0600) == 0 && sigaction(SIGALRM, &action, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	CHECK(open("fifo", O_RDONLY) == -1 && errno == EINTR && ticks > 0);
+	CHECK(open("fifo", O_WRONLY) == -1 && errno == EINTR);
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0 && signal(SIGALRM, SIG_DFL) == tick);
+	CHECK(open("fifo", O_WRONLY | O_NONBLOCK) == -1 && errno == ENXIO);
+	CHECK(unlink("fifo") == 0);
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/polyvisor-files-XXXXXX";
@@ -173,6 +196,7 @@ int main(void)
 	locks();
 	folders();
 	descriptors();
+	fifo();
 	CHECK(unlink("file") == 0 && unlink("other") == 0 && unlink("link") == 0);
 	CHECK(unlink("copy") == 0 && chdir("/") == 0 && rmdir(folder) == 0);
 	return checked();

@@ -42,6 +42,20 @@ static void *calling(void *arg) {
   return (void *)wrong;
 }
 
+// Maps a page, makes code there, runs it, unmaps it: others get the same address next.
+static void *mapping(void *arg) {
+  long id = (long)arg, wrong = 0;
+  for (int i = 0; i < 400; i++) {
+    uint32_t *code = pages(1);
+    code[0] = LI_A0(400 * id + i);
+    code[1] = RET;
+    fence();
+    wrong += ((function)code)(0) != 400 * id + i;
+    munmap(code, 4096);
+  }
+  return (void *)wrong;
+}
+
 static char stack_code(void) {
   // Code on the stack's page beside data that changes all the time.
   return 0;
@@ -179,5 +193,15 @@ int main(void) {
   fence();
   for (int n = 0; n < 15; n++) for (int i = 0; i < MANY; i++) sum += ((function)(many + i * 1024))(0);
   printf("much: %ld %d\n", sum, stack_code());
+
+  pthread_t mappers[4];
+  long mixed = 0;
+  for (long id = 0; id < 4; id++) pthread_create(&mappers[id], 0, mapping, (void *)id);
+  for (long id = 0; id < 4; id++) {
+    void *wrong;
+    pthread_join(mappers[id], &wrong);
+    mixed += (long)wrong;
+  }
+  printf("mapped by threads, wrong: %ld\n", mixed);
   return 0;
 }

@@ -123,7 +123,7 @@ pub(crate) fn openat2<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Err
 }
 
 pub(crate) fn open_by_handle_at<G: Isa>(_: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    plain(libc::SYS_open_by_handle_at, [a[0], a[1], flags_to_host::<G>(a[2]), 0, 0, 0])
+    interruptible(libc::SYS_open_by_handle_at, [a[0], a[1], flags_to_host::<G>(a[2]), 0, 0, 0])
 }
 
 pub(crate) fn access<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
