@@ -31,11 +31,11 @@ const UNSAFE: &[(&str, &str)] = &[
     ("tcg/src/jit/codebuf.rs", "maps executable memory and patches code in it"),
     ("tcg/src/mmu/host.rs", "guest memory is raw memory shared with the guest"),
     ("user/src/host/call.rs", "makes system calls that a guest chose"),
-    ("user/src/host/copy.rs", "copies between our memory and addresses that a guest chose"),
     ("user/src/host/identity.rs", "getauxval and getrandom"),
     ("user/src/host/inherited.rs", "a function that runs before main"),
     ("user/src/host/signals.rs", "signal handlers and system calls"),
     ("user/src/host/thread.rs", "calls of the C library: fork, clone, exit, gettid"),
+    ("user/src/host/time.rs", "clock_gettime"),
     ("vmm/src/memory/mapping.rs", "memfds, advice on memory, the promise to accelerators"),
 ];
 

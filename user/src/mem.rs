@@ -2,8 +2,9 @@
 
 use std::mem::size_of;
 
+use tcg::mmu::user as memory;
+
 use crate::Errno;
-use crate::host::copy;
 
 /// Plain data in the layout of Linux: any bytes are a value of it.
 pub trait Plain: Copy {
@@ -47,8 +48,11 @@ impl<T: Plain + Default, const N: usize> Plain for [T; N] {
 
 /// Bytes of the largest value that [`Mem::read`] and [`Mem::write`] take.
 const LARGEST: usize = 512;
+/// Bytes of most of them: no more than these are cleared for one.
+const USUAL: usize = 32;
 
-/// Access to the memory of the guest. Every access that the guest could not do itself is EFAULT.
+/// Access to the memory of the guest. Every access that the guest could not do itself is EFAULT,
+/// once the handlers of SIGSEGV and SIGBUS are there (`host::signals::install`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mem;
 
@@ -56,29 +60,45 @@ impl Mem {
     /// The value at `va`.
     pub fn read<T: Plain>(&self, va: u64) -> Result<T, Errno> {
         const { assert!(size_of::<T>() <= LARGEST) };
-        let mut bytes = [0; LARGEST];
+        if size_of::<T>() <= USUAL {
+            self.read_by::<T, USUAL>(va)
+        } else {
+            self.read_by::<T, LARGEST>(va)
+        }
+    }
+
+    fn read_by<T: Plain, const MOST: usize>(&self, va: u64) -> Result<T, Errno> {
+        let mut bytes = [0; MOST];
         let bytes = &mut bytes[..size_of::<T>()];
-        copy::read(va, bytes)?;
+        self.read_bytes(va, bytes)?;
         Ok(T::from_bytes(bytes))
     }
 
     /// Stores a value at `va`.
     pub fn write<T: Plain>(&self, va: u64, value: &T) -> Result<(), Errno> {
         const { assert!(size_of::<T>() <= LARGEST) };
-        let mut bytes = [0; LARGEST];
+        if size_of::<T>() <= USUAL {
+            self.write_by::<T, USUAL>(va, value)
+        } else {
+            self.write_by::<T, LARGEST>(va, value)
+        }
+    }
+
+    fn write_by<T: Plain, const MOST: usize>(&self, va: u64, value: &T) -> Result<(), Errno> {
+        let mut bytes = [0; MOST];
         let bytes = &mut bytes[..size_of::<T>()];
         value.to_bytes(bytes);
-        copy::write(va, bytes)
+        self.write_bytes(va, bytes)
     }
 
     /// Fills `out` from `va`.
     pub fn read_bytes(&self, va: u64, out: &mut [u8]) -> Result<(), Errno> {
-        copy::read(va, out)
+        memory::read(va, out).map_err(|_| Errno::EFAULT)
     }
 
     /// Stores `data` at `va`.
     pub fn write_bytes(&self, va: u64, data: &[u8]) -> Result<(), Errno> {
-        copy::write(va, data)
+        memory::write(va, data).map_err(|_| Errno::EFAULT)
     }
 
     /// The string at `va` up to its zero byte, which must come within `max` bytes: ENAMETOOLONG
@@ -91,7 +111,7 @@ impl Mem {
             let room = 256 - (at & 255) as usize;
             let mut part = [0; 256];
             let part = &mut part[..room.min(max - found.len())];
-            copy::read(at, part)?;
+            self.read_bytes(at, part)?;
             if let Some(end) = part.iter().position(|&b| b == 0) {
                 found.extend_from_slice(&part[..end]);
                 return Ok(found);
@@ -120,6 +140,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_where_nothing_is() {
+        crate::host::signals::install(tcg::CodeRange::default()).expect("handlers can be set");
         assert_eq!(Mem.read::<u8>(0), Err(Errno::EFAULT));
         assert_eq!(Mem.write(u64::MAX - 1, &0u64), Err(Errno::EFAULT));
         assert_eq!(Mem.cstr(8, 16), Err(Errno::EFAULT));

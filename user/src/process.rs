@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::loader::Loaded;
 use crate::signal::Actions;
 use crate::space::Space;
-use crate::{Errno, Isa, Mem, Options};
+use crate::{Isa, Mem, Options};
 
 /// A program as it was loaded, and how it is run.
 #[derive(Debug)]
@@ -42,20 +42,15 @@ pub struct Process<G: Isa> {
 }
 
 impl<G: Isa> Process<G> {
-    /// A process without threads; faults of its code are answered from now on.
-    pub fn new(
-        machine: Arc<tcg::Machine<G>>,
-        space: Arc<Space>,
-        image: Image,
-    ) -> Result<Arc<Self>, Errno> {
-        signals::install(machine.code_range())?;
+    /// A process without threads, whose faults are answered already (`host::signals::install`).
+    pub fn new(machine: Arc<tcg::Machine<G>>, space: Arc<Space>, image: Image) -> Arc<Self> {
         let engine = Arc::downgrade(&machine);
         space.set_drop_code(Box::new(move |start, len| {
             if let Some(engine) = engine.upgrade() {
                 engine.written(start, len as usize);
             }
         }));
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             machine,
             space,
             mem: Mem,
@@ -63,7 +58,7 @@ impl<G: Isa> Process<G> {
             limits: Limits::default(),
             actions: Arc::new(Actions::inherited()),
             threads: AtomicU32::new(0),
-        }))
+        })
     }
 
     /// Another process in the same memory, without threads; the actions are those of this one, or

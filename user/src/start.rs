@@ -164,21 +164,6 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     let random = if start.options.fixed { 0 } else { loader::random_pages(1 << 24) };
     let space = Arc::new(Space::new(G::ABI.mmap_base - random));
     let options = start.options;
-    let program = Program {
-        file: &file,
-        name: &start.program,
-        args: &start.args,
-        env: &start.env,
-        fixed: options.fixed,
-        hwcap: G::hwcap(&options),
-    };
-    let loaded = match loader::load(&space, Mem, G::ABI, &options.sysroot, &program) {
-        Ok(loaded) => loaded,
-        Err(error) => return StartError::Load(text(&start.program), error),
-    };
-    drop(file);
-    let exe = std::fs::canonicalize(path_of(&path)).map(|p| p.as_os_str().as_bytes().to_vec());
-    close_program(&path);
     let mode = if options.interpret {
         Mode::Interpreter
     } else {
@@ -194,6 +179,25 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         Ok(machine) => machine,
         Err(error) => return error.into(),
     };
+    // From here on guest memory can be read and written.
+    if let Err(error) = signals::install(machine.code_range()) {
+        return StartError::Host(format!("{error:?}"));
+    }
+    let program = Program {
+        file: &file,
+        name: &start.program,
+        args: &start.args,
+        env: &start.env,
+        fixed: options.fixed,
+        hwcap: G::hwcap(&options),
+    };
+    let loaded = match loader::load(&space, Mem, G::ABI, &options.sysroot, &program) {
+        Ok(loaded) => loaded,
+        Err(error) => return StartError::Load(text(&start.program), error),
+    };
+    drop(file);
+    let exe = std::fs::canonicalize(path_of(&path)).map(|p| p.as_os_str().as_bytes().to_vec());
+    close_program(&path);
     let state = G::start(loaded.entry, loaded.sp);
     let own_fd = own_executable(start.own_fd);
     let exe = exe.unwrap_or(path);
@@ -207,10 +211,7 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         let _ = signals::set_disposition(libc::SIGPIPE, Disposition::Default);
     }
     let image = Image { options, loaded, exe, own_fd };
-    let process = match Process::new(machine, space, image) {
-        Ok(process) => process,
-        Err(error) => return StartError::Host(format!("{error:?}")),
-    };
+    let process = Process::new(machine, space, image);
     match Thread::first(&process, state, crate::syscalls::call) {
         Some(mut thread) => {
             let status = thread.run();

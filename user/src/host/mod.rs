@@ -1,10 +1,10 @@
 //! What is asked of the host's kernel directly.
 
 pub(crate) mod call;
-pub(crate) mod copy;
 pub(crate) mod identity;
 pub(crate) mod inherited;
 pub(crate) mod limits;
 pub(crate) mod mapping;
 pub(crate) mod signals;
 pub(crate) mod thread;
+pub(crate) mod time;

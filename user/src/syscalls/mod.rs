@@ -8,6 +8,7 @@ pub(crate) mod open;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod stat;
+pub(crate) mod time;
 
 use crate::host::call::{interruptible, plain};
 use crate::{Errno, Isa, Thread, strace};
