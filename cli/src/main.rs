@@ -21,6 +21,9 @@ fn main() -> ExitCode {
     if let Some(status) = user::started_by_kernel() {
         return status.into();
     }
+    if let Some(status) = user::given_alone() {
+        return status.into();
+    }
     let args = Args::parse();
     log_to_stderr();
     let status = match args.command {

@@ -37,7 +37,8 @@ impl<G: Guest> Machine<G> {
     /// The vCPU of that number, in the given state; `None` if it is out already. `parked`: it
     /// stands still until another one starts it.
     pub fn vcpu(self: &Arc<Self>, index: u32, state: G::State, parked: bool) -> Option<Vcpu<G>> {
-        let mut core = self.cell(index).take(|| Core::new(self.clone(), index, state))?;
+        let mut core =
+            self.cell(index).take(|tables| Core::new(self.clone(), tables, index, state))?;
         if parked {
             G::park(core.get());
         }

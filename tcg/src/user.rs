@@ -88,7 +88,9 @@ impl<G: Guest> Machine<G> {
 
     /// A vCPU for one more thread; `None` if there are too many.
     pub fn add_vcpu(self: &Arc<Self>, state: G::State) -> Option<Vcpu<G>> {
-        let core = self.cells.vacant(|index| Core::new(self.clone(), index, state.clone()))?;
+        let core = self
+            .cells
+            .vacant(|tables, index| Core::new(self.clone(), tables, index, state.clone()))?;
         Some(Vcpu { core, machine: self.clone() })
     }
 

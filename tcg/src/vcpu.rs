@@ -7,8 +7,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Release, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::cache::Predecoded;
+use crate::cache::build::CodePages;
 use crate::cache::jumps::Jumps;
 use crate::guest::Guest;
+use crate::jit::cell::TablesRef;
 use crate::jit::groups;
 use crate::machine::Machine;
 use crate::mmu::ram::{self, Place, Slots};
@@ -210,6 +213,10 @@ pub struct Core<G: Guest> {
     /// [`Guest::owner`].
     owner: u64,
     pub(crate) fetches: Fetches,
+    /// Code as it was read last.
+    pub(crate) pages: CodePages,
+    /// Where instructions of a new block are collected.
+    pub(crate) insns: Vec<Predecoded<G::Insn>>,
     /// Shared spaces with something of the present owner alone.
     private: Vec<u64>,
     /// Jump tables by fetch space and mode.
@@ -241,7 +248,12 @@ pub(crate) const MXCSR_FLAGS: u32 = 0x3f;
 const MXCSR_MASKS: u32 = 0x1f80;
 
 impl<G: Guest> Core<G> {
-    pub(crate) fn new(machine: Arc<Machine<G>>, index: u32, state: G::State) -> Self {
+    pub(crate) fn new(
+        machine: Arc<Machine<G>>,
+        tables: TablesRef,
+        index: u32,
+        state: G::State,
+    ) -> Self {
         let machine_is_user = machine.memory.is_some();
         Self {
             state,
@@ -259,7 +271,7 @@ impl<G: Guest> Core<G> {
                 exit: [0; 2],
                 parked: [0; 8],
             },
-            tlb: Tlb::new(),
+            tlb: Tlb::new(tables, !machine_is_user),
             local: G::Local::default(),
             index,
             machine,
@@ -267,6 +279,8 @@ impl<G: Guest> Core<G> {
             fetch_space: (u64::MAX, 0),
             owner: 0,
             fetches: Fetches::default(),
+            pages: CodePages::default(),
+            insns: Vec::new(),
             private: Vec::new(),
             jumps: Vec::new(),
             table: 0,

@@ -24,6 +24,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("tcg/src/host/x86_64/context.rs", "changes the context that the kernel gave to a handler"),
     ("tcg/src/host/x86_64/cpu_oracle.rs", "runs instructions on the host's own processor in tests"),
     ("tcg/src/host/x86_64/direct.rs", "accesses addresses that a guest chose, in user mode"),
+    ("tcg/src/host/x86_64/features.rs", "asks the C library what the processor has"),
     ("tcg/src/host/x86_64/fpu_oracle.rs", "asks the host's FPU, under another MXCSR"),
     ("tcg/src/host/x86_64/syscall.rs", "makes system calls that a guest asked for"),
     ("tcg/src/interp/fields.rs", "reads and writes the CPU state by byte offset"),

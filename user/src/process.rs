@@ -56,7 +56,7 @@ impl<G: Isa> Process<G> {
             mem: Mem,
             image: Arc::new(image),
             limits: Limits::default(),
-            actions: Arc::new(Actions::inherited()),
+            actions: Arc::default(),
             threads: AtomicU32::new(0),
         })
     }

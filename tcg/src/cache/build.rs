@@ -70,51 +70,42 @@ impl<G: Guest> Core<G> {
     fn build(&mut self, key: Key) -> Result<Arc<Block<G>>, G::Exception> {
         loop {
             let epoch = self.machine.cache.epoch();
-            let block = self.decode_block(key)?;
-            if let Some(block) = self.machine.cache.insert(block, epoch) {
+            let page = self.code_page(key.gpa, key.pc, epoch)?;
+            let block = self.decode_block(key, &page);
+            self.pages.put(page);
+            if let Some(block) = self.machine.cache.insert(block?, epoch) {
                 return Ok(block);
             }
         }
     }
 
-    fn decode_block(&mut self, key: Key) -> Result<Block<G>, G::Exception> {
+    fn decode_block(&mut self, key: Key, page: &CodePage) -> Result<Block<G>, G::Exception> {
         let (pc, mode) = (key.pc, key.mode);
-        let mut bytes = Vec::with_capacity(BLOCK_INSNS * 4);
-        self.code_bytes(key.gpa, pc, &mut bytes)?;
-        let mut insns: Vec<Predecoded<G::Insn>> = Vec::new();
+        let bytes = &page.bytes[(key.gpa & PAGE_MASK) as usize..];
+        let mut insns = std::mem::take(&mut self.insns);
+        insns.clear();
         let mut offset = 0;
-        let mut second_page = None;
-        while insns.len() < BLOCK_INSNS {
-            // Few blocks are longer than what was read at first.
-            let end = pc.wrapping_add(bytes.len() as u64);
-            if bytes.len() < offset + G::INSN_MAX && end & PAGE_MASK != 0 && second_page.is_none() {
-                self.code_bytes(key.gpa.wrapping_add(bytes.len() as u64), end, &mut bytes)?;
-            }
-            if offset >= bytes.len() {
-                break;
-            }
+        let mut split = None;
+        while insns.len() < BLOCK_INSNS && offset < bytes.len() {
             let next = match G::decode(&bytes[offset..], mode) {
-                Decoded::Short if offset == 0 && second_page.is_none() => {
-                    // The instruction runs into the next page, which may not be there.
-                    let va = pc.wrapping_add(bytes.len() as u64);
-                    let gpa = self.fetch_address(va)?;
-                    second_page = Some(gpa >> super::PAGE_BITS);
-                    let old = bytes.len();
-                    self.code_bytes(gpa, va, &mut bytes)?;
-                    bytes.truncate(old + G::INSN_MAX);
-                    continue;
+                Decoded::Short if offset == 0 => {
+                    let (next, second) = self.decode_split(key, bytes)?;
+                    split = Some(second);
+                    next
                 }
-                Decoded::Short => break,
-                Decoded::Undefined(..) if offset != 0 => break,
-                Decoded::Undefined(bits, len) => {
-                    let body = Body::Undefined(bits);
-                    return Ok(Block::new(key, u32::from(len.max(1)), body, second_page));
-                }
+                next => next,
+            };
+            let next = match next {
                 Decoded::Insn(insn, len) => Predecoded { insn, offset: offset as u16, len },
+                Decoded::Undefined(bits, len) if offset == 0 => {
+                    let body = Body::Undefined(bits);
+                    return Ok(Block::new(key, u32::from(len.max(1)), body, split));
+                }
+                Decoded::Short | Decoded::Undefined(..) => break,
             };
             insns.push(next);
             offset += usize::from(next.len);
-            if second_page.is_some() || G::ends_block(next.insn) {
+            if split.is_some() || G::ends_block(next.insn) {
                 break;
             }
             if insns.len() >= LONG_BLOCK {
@@ -124,30 +115,56 @@ impl<G: Guest> Core<G> {
                 }
             }
         }
-        let body = Body::Insns(insns.into());
-        Ok(Block::new(key, offset as u32, body, second_page))
+        let body = Body::Insns(insns.as_slice().into());
+        self.insns = insns;
+        Ok(Block::new(key, offset as u32, body, split))
+    }
+
+    /// Decodes an instruction that runs into the next page, which may not be there; gives that
+    /// page's number too. `first`: its bytes in the first page.
+    fn decode_split(
+        &mut self,
+        key: Key,
+        first: &[u8],
+    ) -> Result<(Decoded<G::Insn>, u64), G::Exception> {
+        let va = key.pc.wrapping_add(first.len() as u64);
+        let gpa = self.fetch_address(va)?;
+        let mut bytes = first.to_vec();
+        bytes.resize(first.len() + G::INSN_MAX, 0);
+        self.code_bytes(gpa, va, &mut bytes[first.len()..])?;
+        Ok((G::decode(&bytes, key.mode), gpa >> super::PAGE_BITS))
+    }
+
+    /// The page of code at `gpa` as it is in `epoch`. To be put back.
+    fn code_page(&mut self, gpa: u64, va: u64, epoch: u64) -> Result<Box<CodePage>, G::Exception> {
+        let number = gpa >> super::PAGE_BITS;
+        let mut page = self.pages.take(number);
+        if page.number != number || page.epoch != epoch {
+            let read = self.code_bytes(gpa & !PAGE_MASK, va & !PAGE_MASK, &mut page.bytes);
+            if read.is_err() {
+                // Once more, for an error that names the instruction's address.
+                self.code_bytes(gpa, va, &mut page.bytes[..1])?;
+            }
+            page.number = number;
+            page.epoch = if read? { epoch } else { NEVER };
+        }
+        Ok(page)
     }
 
     /// The bytes of the block's first page, of which stores are seen already.
     pub(crate) fn page_of_code(&mut self, key: &Key) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; PAGE_SIZE as usize];
-        if self.direct {
-            self.direct_fetch(key.pc & !PAGE_MASK, &mut bytes).ok()?;
-        } else {
-            self.place(key.gpa & !PAGE_MASK)?.hva.read(&mut bytes);
-        }
+        let epoch = self.machine.cache.epoch();
+        let page = self.code_page(key.gpa, key.pc, epoch).ok()?;
+        let bytes = page.bytes.to_vec();
+        self.pages.put(page);
         Some(bytes)
     }
 
-    /// Appends the bytes from `gpa` to the end of its page (as many as a block can use), after
-    /// making sure that stores to them will be seen.
-    fn code_bytes(&mut self, gpa: u64, va: u64, bytes: &mut Vec<u8>) -> Result<(), G::Exception> {
-        let room = (PAGE_SIZE - (gpa & PAGE_MASK)) as usize;
-        let len = room.min(LONG_BLOCK * G::INSN_MAX);
-        let old = bytes.len();
+    /// Reads code of one page, after making sure that stores to it will be seen; gives whether all
+    /// of them will be.
+    fn code_bytes(&mut self, gpa: u64, va: u64, out: &mut [u8]) -> Result<bool, G::Exception> {
         if self.direct {
-            bytes.resize(old + len, 0);
-            return self.direct_fetch(va, &mut bytes[old..]);
+            return self.direct_fetch(va, out);
         }
         let place = self.place(gpa).ok_or_else(|| G::bus_error(va, Access::Fetch))?;
         let before = place.pages.add(place.offset, CODE);
@@ -157,8 +174,41 @@ impl<G: Guest> Core<G> {
             self.tlb.protect(host_page);
             self.machine.clone().broadcast(self, Work::Protect(host_page));
         }
-        bytes.resize(old + len, 0);
-        place.hva.read(&mut bytes[old..]);
-        Ok(())
+        place.hva.read(out);
+        Ok(true)
+    }
+}
+
+/// A page of code as it was read last.
+pub(crate) struct CodePage {
+    /// Its number in guest-physical memory.
+    number: u64,
+    /// The cache's epoch before it was read: as long as that is the present one, nothing was
+    /// stored there since.
+    epoch: u64,
+    bytes: [u8; PAGE_SIZE as usize],
+}
+
+/// No epoch: what was read may be out of date already.
+const NEVER: u64 = u64::MAX;
+/// Pages kept: those that a function and what it calls are on.
+const PAGES: usize = 8;
+
+/// The pages that a vCPU makes blocks from at present.
+#[derive(Default)]
+pub(crate) struct CodePages {
+    pages: [Option<Box<CodePage>>; PAGES],
+}
+
+impl CodePages {
+    /// Memory for a page: its content, if that is known.
+    fn take(&mut self, number: u64) -> Box<CodePage> {
+        let new = || Box::new(CodePage { number: u64::MAX, epoch: NEVER, bytes: [0; 4096] });
+        self.pages[number as usize % PAGES].take().unwrap_or_else(new)
+    }
+
+    fn put(&mut self, page: Box<CodePage>) {
+        let at = page.number as usize % PAGES;
+        self.pages[at] = Some(page);
     }
 }

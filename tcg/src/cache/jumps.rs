@@ -19,8 +19,9 @@ const PAGE_WORDS: usize = 64;
 const EMPTY: u64 = 0x5555_0000_0000_0007;
 
 /// A guest address and the host address of its code. All zeros is an empty entry, except in the
-/// place of address 0: so a new table is memory that nobody has touched. No address equals that of
-/// an empty entry in its place.
+/// place of address 0: so a new table is memory that nobody has touched. While a block has no code
+/// all bits of its address are inverted. No address equals that of an empty entry in its place, nor
+/// an inverted one: that would have its place elsewhere.
 type Jump = [u64; 2];
 
 /// Blocks are kept in parts, made as they are needed.
@@ -73,7 +74,7 @@ impl<G: Guest> Jumps<G> {
         }
         let at = index(pc, G::INSN_ALIGN);
         self.table[at] = match block.code() {
-            0 => self.empty(at),
+            0 => [!pc, self.miss],
             code => [pc, code],
         };
         let part = self.blocks[at / PART].get_or_insert_with(|| Box::new([const { None }; PART]));
@@ -94,6 +95,8 @@ impl<G: Guest> Jumps<G> {
     /// The host code of the live block of an address, if it is known here.
     pub(crate) fn code(&self, pc: u64) -> Option<u64> {
         let at = index(pc, G::INSN_ALIGN);
+        // The table says whose entry it is: blocks of others are not touched for nothing. Looked at
+        // second, because the first to touch memory should be who writes there.
         let block = self.block(at)?;
         let [entry, code] = self.table[at];
         (entry == pc && !block.is_dead()).then_some(code)
@@ -101,8 +104,10 @@ impl<G: Guest> Jumps<G> {
 
     /// The live block of an address, if it is known here.
     pub(crate) fn find(&self, pc: u64) -> Option<&Arc<Block<G>>> {
-        let block = self.block(index(pc, G::INSN_ALIGN))?;
-        (block.key.pc == pc && !block.is_dead()).then_some(block)
+        let at = index(pc, G::INSN_ALIGN);
+        let block = self.block(at)?;
+        let [entry, _] = self.table[at];
+        ((entry == pc || entry == !pc) && !block.is_dead()).then_some(block)
     }
 
     /// Forgets the addresses of one page.

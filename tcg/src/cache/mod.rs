@@ -5,6 +5,7 @@
 //! changes with a context switch. When the bytes below a block change, it dies: it is taken out
 //! of the maps, and its host code is made to leave at its first instruction.
 
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
@@ -60,8 +61,8 @@ pub(crate) struct Block<G: Guest> {
     dead: AtomicBool,
     /// Guest-physical range, in the block's first page, of other code that its own depends on.
     pub(crate) ahead: OnceLock<(u64, u64)>,
-    /// Where it can fault, once it has code.
-    pub(crate) rows: OnceLock<Rows>,
+    /// Where it can fault, once it has code; apart, because most blocks never have.
+    pub(crate) rows: OnceLock<Box<Rows>>,
 }
 
 impl<G: Guest> Block<G> {
@@ -116,8 +117,6 @@ impl<G: Guest> Block<G> {
 }
 
 struct Maps<G: Guest> {
-    /// Changes with every invalidation: a block whose bytes were read before is not entered.
-    epoch: u64,
     /// Blocks by the guest-physical pages that they touch.
     pages: FxHashMap<u64, Vec<Arc<Block<G>>>>,
 }
@@ -132,6 +131,9 @@ pub(crate) struct Standing<'a, G: Guest> {
 pub(crate) struct Cache<G: Guest> {
     blocks: RwLock<FxHashMap<Key, Arc<Block<G>>>>,
     maps: Mutex<Maps<G>>,
+    /// Changes with every invalidation, under the lock of `maps`: a block whose bytes were read
+    /// before is not entered.
+    epoch: AtomicU64,
     /// The translator for this host, if there is one and it is wanted.
     pub(crate) native: Option<Native<G>>,
 }
@@ -140,7 +142,8 @@ impl<G: Guest> Cache<G> {
     pub(crate) fn new(native: Option<Native<G>>) -> Self {
         Self {
             blocks: RwLock::default(),
-            maps: Mutex::new(Maps { epoch: 0, pages: FxHashMap::default() }),
+            maps: Mutex::new(Maps { pages: FxHashMap::default() }),
+            epoch: AtomicU64::new(0),
             native,
         }
     }
@@ -166,22 +169,27 @@ impl<G: Guest> Cache<G> {
 
     /// To be asked before the bytes of a block are marked as code and read.
     pub(crate) fn epoch(&self) -> u64 {
-        self.maps().epoch
+        self.epoch.load(SeqCst)
+    }
+
+    /// What was read of code before is not to be relied on. `maps` is held.
+    fn next_epoch(&self, _maps: &Maps<G>) {
+        self.epoch.fetch_add(1, SeqCst);
     }
 
     /// Adds a block; if another thread was faster, gives that one's. `None` if code was
     /// invalidated since `epoch`: the block's bytes may be out of date.
     pub(crate) fn insert(&self, block: Block<G>, epoch: u64) -> Option<Arc<Block<G>>> {
         let mut maps = self.maps();
-        if maps.epoch != epoch {
+        if self.epoch() != epoch {
             return None;
         }
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(there) = blocks.get(&block.key) {
-            return Some(there.clone());
-        }
-        let block = Arc::new(block);
-        blocks.insert(block.key, block.clone());
+        let block = match blocks.entry(block.key) {
+            Entry::Occupied(there) => return Some(there.get().clone()),
+            Entry::Vacant(place) => place.insert(Arc::new(block)).clone(),
+        };
+        drop(blocks);
         maps.pages.entry(block.key.gpa >> PAGE_BITS).or_default().push(block.clone());
         if let Some(second) = block.second_page {
             maps.pages.entry(second).or_default().push(block.clone());
@@ -193,7 +201,7 @@ impl<G: Guest> Cache<G> {
     /// were any. `unmark` says that the page holds no code, if that is so now.
     pub(crate) fn invalidate(&self, gpa: u64, len: u64, unmark: impl FnOnce()) -> bool {
         let mut maps = self.maps();
-        maps.epoch += 1;
+        self.next_epoch(&maps);
         let page = gpa >> PAGE_BITS;
         let Some(list) = maps.pages.get_mut(&page) else {
             unmark();
@@ -233,7 +241,7 @@ impl<G: Guest> Cache<G> {
             maps.pages.keys().copied().filter(|page| (first..=last).contains(page)).collect()
         };
         // Also without blocks: somebody may be reading these bytes now.
-        self.maps().epoch += 1;
+        self.next_epoch(&self.maps());
         for page in pages {
             self.invalidate(page << PAGE_BITS, PAGE_MASK + 1, || ());
         }
@@ -258,7 +266,7 @@ impl<G: Guest> Cache<G> {
     /// Forgets all blocks: the memory of their host code is to be reused.
     pub(crate) fn clear(&self) {
         let mut maps = self.maps();
-        maps.epoch += 1;
+        self.next_epoch(&maps);
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         for block in blocks.values() {
             block.dead.store(true, SeqCst);

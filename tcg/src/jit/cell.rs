@@ -3,18 +3,55 @@
 
 use std::cell::UnsafeCell;
 use std::mem::{MaybeUninit, offset_of};
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 use crate::guest::Guest;
+use crate::mmu::tlb::Tables;
 use crate::vcpu::{Core, Signals};
 
-/// [`Signals`] in front of [`Core`], so that translated code reaches both from one register.
+/// [`Signals`] in front of [`Core`], and the tables of its TLB behind it, so that translated code
+/// reaches all from one register.
 #[repr(C)]
 pub(crate) struct Cell<G: Guest> {
     signals: Signals<G>,
     core: UnsafeCell<MaybeUninit<Core<G>>>,
+    tables: UnsafeCell<Tables>,
     taken: AtomicBool,
+}
+
+/// The exclusive reference to a core's tables, which the core itself holds.
+pub(crate) struct TablesRef(NonNull<Tables>);
+
+// SAFETY: it is a `&mut Tables` in all but lifetime, and `Tables` are plain numbers.
+unsafe impl Send for TablesRef {}
+
+impl TablesRef {
+    /// Tables that belong to nobody else, for tests.
+    #[cfg(test)]
+    pub(crate) fn leaked() -> Self {
+        let tables: Box<MaybeUninit<Tables>> = Box::new_zeroed();
+        // SAFETY: all bytes of entries may be zero.
+        Self(NonNull::from(Box::leak(unsafe { tables.assume_init() })))
+    }
+}
+
+impl Deref for TablesRef {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        // SAFETY: the cell outlives its core, which holds the only `TablesRef` to it (`take`).
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl DerefMut for TablesRef {
+    fn deref_mut(&mut self) -> &mut Tables {
+        // SAFETY: as in `deref`; borrowed exclusively.
+        unsafe { self.0.as_mut() }
+    }
 }
 
 // SAFETY: `signals` and `taken` are made for sharing; `core` is reached only through `CoreRef`,
@@ -28,12 +65,20 @@ impl<G: Guest> Cell<G> {
     /// Bytes from the core back to the request word.
     pub(crate) const REQUEST_BEFORE_CORE: usize =
         offset_of!(Cell<G>, core) - offset_of!(Cell<G>, signals);
+    /// Bytes from the core to the tables of its TLB.
+    pub(crate) const TABLES_BEHIND_CORE: usize =
+        offset_of!(Cell<G>, tables) - offset_of!(Cell<G>, core);
 
-    fn new() -> Self {
-        Self {
-            signals: Signals::default(),
-            core: UnsafeCell::new(MaybeUninit::uninit()),
-            taken: AtomicBool::new(false),
+    /// A cell without a core. Its memory is zero and untouched where it is not used yet.
+    fn new() -> Arc<Self> {
+        let mut cell = Arc::<Self>::new_zeroed();
+        let place = Arc::get_mut(&mut cell).expect("nobody else has it yet").as_mut_ptr();
+        // SAFETY: the fields lie in the allocation and are written before anybody reads them; the
+        // core may be anything as long as it is not taken, and the tables may be zero.
+        unsafe {
+            (&raw mut (*place).signals).write(Signals::default());
+            (&raw mut (*place).taken).write(AtomicBool::new(false));
+            cell.assume_init()
         }
     }
 
@@ -48,12 +93,17 @@ impl<G: Guest> Cell<G> {
     }
 
     /// The exclusive reference, built by `make`; `None` if it is out.
-    pub(crate) fn take(self: &Arc<Self>, make: impl FnOnce() -> Core<G>) -> Option<CoreRef<G>> {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        make: impl FnOnce(TablesRef) -> Core<G>,
+    ) -> Option<CoreRef<G>> {
         if self.taken.swap(true, SeqCst) {
             return None;
         }
-        // SAFETY: `taken` was false, so no reference to the core exists, and it holds no value.
-        unsafe { (*self.core.get()).write(make()) };
+        let tables = TablesRef(NonNull::new(self.tables.get()).expect("it is not null"));
+        // SAFETY: `taken` was false, so no reference to the core or its tables exists, and the
+        // core holds no value.
+        unsafe { (*self.core.get()).write(make(tables)) };
         Some(CoreRef { cell: self.clone() })
     }
 }
@@ -124,7 +174,7 @@ impl<G: Guest> Cells<G> {
             next(index)?;
             let chunk = self.chunks[(index / CHUNK) as usize]
                 .get_or_init(|| (0..CHUNK).map(|_| OnceLock::new()).collect());
-            chunk[(index % CHUNK) as usize].get_or_init(|| Arc::new(Cell::new()));
+            chunk[(index % CHUNK) as usize].get_or_init(Cell::new);
             if self.len.compare_exchange(index, index + 1, SeqCst, SeqCst).is_ok() {
                 return Some(index);
             }
@@ -143,14 +193,15 @@ impl<G: Guest> Cells<G> {
     }
 
     /// Takes a cell that no vCPU has, a new one if need be; `make` is given its number.
-    pub(crate) fn vacant(&self, make: impl Fn(u32) -> Core<G>) -> Option<CoreRef<G>> {
-        let old = (0..self.len()).find_map(|index| self.get(index).take(|| make(index)));
+    pub(crate) fn vacant(&self, make: impl Fn(TablesRef, u32) -> Core<G>) -> Option<CoreRef<G>> {
+        let take = |index| self.get(index).take(|tables| make(tables, index));
+        let old = (0..self.len()).find_map(take);
         if old.is_some() {
             return old;
         }
         loop {
             let index = self.add()?;
-            if let Some(core) = self.get(index).take(|| make(index)) {
+            if let Some(core) = take(index) {
                 return Some(core);
             }
         }

@@ -144,9 +144,18 @@ impl Hva {
     /// Copies `out.len()` bytes out.
     pub(crate) fn read(self, out: &mut [u8]) {
         assert!(self.room >= out.len());
-        for (i, byte) in out.iter_mut().enumerate() {
-            // SAFETY: `room` bytes from `addr` are mapped, and `i` is less than `room`.
-            *byte = unsafe { ((self.addr + i) as *const u8).read_volatile() };
+        let mut at = self.addr;
+        let mut words = out.chunks_exact_mut(8);
+        for word in &mut words {
+            // SAFETY: `room` bytes from `addr` are mapped, and no more than that are read.
+            let value = unsafe { (at as *const Unaligned<u64>).read_volatile().0 };
+            word.copy_from_slice(&value.to_ne_bytes());
+            at += 8;
+        }
+        for byte in words.into_remainder() {
+            // SAFETY: as above.
+            *byte = unsafe { (at as *const u8).read_volatile() };
+            at += 1;
         }
     }
 }

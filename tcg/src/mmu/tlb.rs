@@ -8,6 +8,7 @@
 
 use super::host::{Entry, Hva};
 use super::{PAGE_BITS, PAGE_MASK, PAGE_SIZE};
+use crate::jit::cell::TablesRef;
 
 /// Log2 of the entries per table.
 pub const TLB_BITS: u32 = 12;
@@ -19,13 +20,18 @@ const SPACES: usize = 64;
 /// Ranges of large pages told apart.
 const LARGE_RANGES: usize = 16;
 
-/// The tables of one vCPU.
+/// The tables of one vCPU. They lie behind its core, and in user mode nobody touches them.
 #[repr(C)]
-pub struct Tlb {
+pub(crate) struct Tables {
     /// For loads.
-    pub load: [Entry; ENTRIES],
+    pub(crate) load: [Entry; ENTRIES],
     /// For stores and read-modify-writes.
-    pub store: [Entry; ENTRIES],
+    pub(crate) store: [Entry; ENTRIES],
+}
+
+/// What is known of translations.
+pub struct Tlb {
+    tables: TablesRef,
     spaces: Vec<(u64, u64)>,
     next_key: u64,
     /// The virtual ranges that pages larger than 4 KiB cover, (base, mask).
@@ -38,10 +44,13 @@ pub const fn index(va: u64) -> usize {
 }
 
 impl Tlb {
-    /// Empty tables.
-    pub(crate) fn new() -> Self {
-        let (load, store) = ([Entry::NONE; ENTRIES], [Entry::NONE; ENTRIES]);
-        Self { load, store, spaces: Vec::new(), next_key: 1, large: Vec::new() }
+    /// Empties the tables, if they are going to be used.
+    pub(crate) fn new(mut tables: TablesRef, used: bool) -> Self {
+        if used {
+            tables.load.fill(Entry::NONE);
+            tables.store.fill(Entry::NONE);
+        }
+        Self { tables, spaces: Vec::new(), next_key: 1, large: Vec::new() }
     }
 
     /// The key of a space, a new one if it has none.
@@ -54,8 +63,8 @@ impl Tlb {
             return self.spaces[at].1;
         }
         if self.next_key == KEYS {
-            self.load.fill(Entry::NONE);
-            self.store.fill(Entry::NONE);
+            self.tables.load.fill(Entry::NONE);
+            self.tables.store.fill(Entry::NONE);
             self.spaces.clear();
             self.next_key = 1;
         }
@@ -87,7 +96,8 @@ impl Tlb {
 
     fn drop_page(&mut self, va: u64) {
         let page = va & !PAGE_MASK;
-        for table in [&mut self.load, &mut self.store] {
+        let tables = &mut *self.tables;
+        for table in [&mut tables.load, &mut tables.store] {
             let entry = &mut table[index(va)];
             if entry.guest_page() == page {
                 *entry = Entry::NONE;
@@ -122,13 +132,14 @@ impl Tlb {
 
     /// Enters a translation: `host` is where `va` is.
     pub(crate) fn enter(&mut self, store: bool, key: u64, va: u64, host: Hva) {
-        let table = if store { &mut self.store } else { &mut self.load };
+        let tables = &mut *self.tables;
+        let table = if store { &mut tables.store } else { &mut tables.load };
         table[index(va)] = Entry::new(va, key, host);
     }
 
     /// Takes away the right to store without the slow path from the host page at `host_page`.
     pub(crate) fn protect(&mut self, host_page: u64) {
-        for entry in &mut self.store {
+        for entry in &mut self.tables.store {
             if entry.host_page() == Some(host_page) {
                 *entry = Entry::NONE;
             }
@@ -137,7 +148,7 @@ impl Tlb {
 
     /// The place of an access of `bytes` bytes that stays in one page.
     pub(crate) fn lookup(&self, store: bool, key: u64, va: u64, bytes: u64) -> Option<Hva> {
-        let table = if store { &self.store } else { &self.load };
+        let table = if store { &self.tables.store } else { &self.tables.load };
         table[index(va)].hit(key, va, bytes)
     }
 }
@@ -198,9 +209,13 @@ mod tests {
         Box::leak(Box::new(memory)).at(0).unwrap()
     }
 
+    fn empty() -> Tlb {
+        Tlb::new(TablesRef::leaked(), true)
+    }
+
     #[test]
     fn spaces_do_not_see_each_other() {
-        let (host, mut tlb) = (memory(), Box::new(Tlb::new()));
+        let (host, mut tlb) = (memory(), empty());
         let (a, b) = (tlb.key(10), tlb.key(20));
         tlb.enter(false, a, 0x1234_5678, host.offset(0x678).unwrap());
         assert_eq!(tlb.lookup(false, a, 0x1234_5670, 8).map(Hva::addr), Some(host.addr() + 0x670));
@@ -215,7 +230,7 @@ mod tests {
 
     #[test]
     fn keys_run_out_without_confusion() {
-        let (host, mut tlb) = (memory(), Box::new(Tlb::new()));
+        let (host, mut tlb) = (memory(), empty());
         let first = tlb.key(0);
         tlb.enter(true, first, 0x5000, host);
         for space in 1..10_000 {
@@ -227,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_page_inside_a_large_one_is_not_flushed_alone() {
-        let mut tlb = Box::new(Tlb::new());
+        let mut tlb = empty();
         tlb.note_large(0x4000_0000, 21);
         assert!(!tlb.flush_page(0x4010_3000));
         assert!(tlb.flush_page(0x4020_0000));

@@ -51,8 +51,9 @@ pub struct NotExecutable {
 /// a page whose stores are not seen, or a thread could store to a page and still find old code.
 pub trait UserMemory: Send + Sync {
     /// Code is going to be made from the page at `va`: says whether the guest may execute it, and
-    /// if so makes stores to it fault from now on until [`Self::retry`] lets them through.
-    fn fetch(&self, va: u64) -> Result<(), NotExecutable>;
+    /// if so makes stores to it fault from now on until [`Self::retry`] lets them through. Gives
+    /// whether that is so for all stores: not if the memory has other addresses too.
+    fn fetch(&self, va: u64) -> Result<bool, NotExecutable>;
 
     /// An access to `va` faulted with SIGSEGV: says whether it is to be tried again, because the
     /// process may do it and what kept it from it is gone now. If that was [`Self::fetch`], which
@@ -142,30 +143,26 @@ impl<G: Guest> Core<G> {
     }
 
     /// Reads code, of which stores are seen from now on; the bytes lie in one page.
-    pub(crate) fn direct_fetch(&mut self, va: u64, out: &mut [u8]) -> Result<(), G::Exception> {
+    /// Gives whether all stores are.
+    pub(crate) fn direct_fetch(&mut self, va: u64, out: &mut [u8]) -> Result<bool, G::Exception> {
         let machine = self.machine.clone();
         let Some(memory) = &machine.memory else {
-            return Ok(());
+            return Ok(false);
         };
-        let failed = match memory.fetch(va) {
-            Ok(()) => {
+        let fault = match memory.fetch(va) {
+            Ok(seen) => {
                 let answer = direct::copy_in(out, va);
-                (answer.fault != 0).then(|| self.fault_of(va, Access::Fetch, answer))
+                if answer.fault == 0 {
+                    return Ok(seen);
+                }
+                self.fault_of(va, Access::Fetch, answer)
             }
-            Err(e) => Some(Fault {
-                address: va,
-                access: Access::Fetch,
-                signal: libc::SIGSEGV,
-                code: e.code,
-            }),
+            Err(NotExecutable { code }) => {
+                Fault { address: va, access: Access::Fetch, signal: libc::SIGSEGV, code }
+            }
         };
-        match failed {
-            None => Ok(()),
-            Some(fault) => {
-                self.fault = Some(fault);
-                Err(G::bus_error(fault.address, Access::Fetch))
-            }
-        }
+        self.fault = Some(fault);
+        Err(G::bus_error(fault.address, Access::Fetch))
     }
 
     /// Looks after a fault: `Ok` if the access is to be tried again.

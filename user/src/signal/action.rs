@@ -1,5 +1,6 @@
 //! What a process does with each signal.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Errno;
@@ -30,40 +31,46 @@ pub(crate) struct Action {
     pub(crate) mask: u64,
 }
 
-/// The actions of a process.
+/// The actions of a process; at first as the program that started this one left them.
+#[derive(Default)]
 pub(crate) struct Actions {
-    all: Mutex<[Action; SIGNALS as usize]>,
+    all: Mutex<All>,
+}
+
+/// The actions that the guest has asked for; those of the others are the host's.
+#[derive(Clone, Default)]
+pub(crate) struct All(BTreeMap<i32, Action>);
+
+impl All {
+    fn get(&mut self, signal: i32) -> &mut Action {
+        self.0.entry(signal).or_insert_with(|| {
+            let handler = if signals::is_ignored(signal) { IGNORE } else { DEFAULT };
+            Action { handler, ..Action::default() }
+        })
+    }
 }
 
 impl Actions {
-    /// As the program that started this one left them.
-    pub(crate) fn inherited() -> Self {
-        let action = |at: usize| {
-            let handler = if signals::is_ignored(at as i32 + 1) { IGNORE } else { DEFAULT };
-            Action { handler, ..Action::default() }
-        };
-        Self { all: Mutex::new(std::array::from_fn(action)) }
-    }
-
     /// The same for another process.
     pub(crate) fn copy(&self) -> Self {
-        Self { all: Mutex::new(*self.lock()) }
+        Self { all: Mutex::new(self.lock().clone()) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, [Action; SIGNALS as usize]> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, signal: i32) -> Action {
-        self.lock()[signal as usize - 1]
+        *self.lock().get(signal)
     }
 
     /// The action for a signal that has come; one for a single time is the default from now on.
     pub(crate) fn take(&self, signal: i32) -> Action {
         let mut all = self.lock();
-        let action = all[signal as usize - 1];
+        let entry = all.get(signal);
+        let action = *entry;
         if action.flags & SA_RESETHAND != 0 && action.handler > IGNORE {
-            all[signal as usize - 1].handler = DEFAULT;
+            entry.handler = DEFAULT;
         }
         action
     }
@@ -71,23 +78,25 @@ impl Actions {
     /// Sets an action; the host's follows.
     pub(crate) fn set(&self, signal: i32, action: Action) -> Result<Action, Errno> {
         let mut all = self.lock();
+        // First: the host is asked what it was.
+        let entry = all.get(signal);
         signals::set_disposition(signal, disposition(&action))?;
-        Ok(std::mem::replace(&mut all[signal as usize - 1], action))
+        Ok(std::mem::replace(entry, action))
     }
 
     /// The host's action follows the guest's.
     pub(crate) fn sync(&self, signal: i32) {
-        let all = self.lock();
+        let mut all = self.lock();
         // It was set before: it can be.
-        let _ = signals::set_disposition(signal, disposition(&all[signal as usize - 1]));
+        let _ = signals::set_disposition(signal, disposition(all.get(signal)));
     }
 
     /// As execve(2) leaves them: what was caught is not any more.
     pub(crate) fn reset(&self) {
         let mut all = self.lock();
-        for (at, action) in all.iter_mut().enumerate().filter(|(_, a)| a.handler > IGNORE) {
+        for (signal, action) in all.0.iter_mut().filter(|(_, a)| a.handler > IGNORE) {
             *action = Action::default();
-            let _ = signals::set_disposition(at as i32 + 1, Disposition::Default);
+            let _ = signals::set_disposition(*signal, Disposition::Default);
         }
     }
 }

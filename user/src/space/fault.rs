@@ -11,7 +11,7 @@ use crate::Errno;
 use crate::host::mapping;
 
 impl UserMemory for Space {
-    fn fetch(&self, va: u64) -> Result<(), NotExecutable> {
+    fn fetch(&self, va: u64) -> Result<bool, NotExecutable> {
         let page = va & !(PAGE - 1);
         let mut map = self.lock();
         let Some((_, kind)) = map.areas.at(page) else {
@@ -26,7 +26,7 @@ impl UserMemory for Space {
             map.coded.insert(page);
             self.coded.store(map.coded.len(), Relaxed);
         }
-        Ok(())
+        Ok(!kind.shared)
     }
 
     fn retry(&self, va: u64, access: Access, drop_code: &dyn Fn(u64, u64)) -> bool {

@@ -7,7 +7,7 @@ use super::regs::{BIAS, RAX, RBP, Reg};
 use crate::guest::Guest;
 use crate::jit::cell::Cell;
 use crate::mmu::host::Entry;
-use crate::mmu::tlb::Tlb;
+use crate::mmu::tlb::Tables;
 use crate::vcpu::{Core, Hot};
 
 /// A field of the guest's state.
@@ -96,8 +96,8 @@ pub(super) fn request<G: Guest>() -> Mem {
 }
 
 const fn tlb<G: Guest>(store: bool) -> usize {
-    let table = if store { offset_of!(Tlb, store) } else { offset_of!(Tlb, load) };
-    offset_of!(Core<G>, tlb) + table
+    let table = if store { offset_of!(Tables, store) } else { offset_of!(Tables, load) };
+    Cell::<G>::TABLES_BEHIND_CORE + table
 }
 
 /// The tag of the TLB entry whose offset is in rax.

@@ -8,6 +8,7 @@ pub mod context;
 mod cpu_oracle;
 pub(crate) mod direct;
 mod emit;
+mod features;
 mod flags;
 mod flow;
 mod fp;
@@ -144,7 +145,7 @@ pub(crate) struct Native<G: Guest> {
 impl<G: Guest> Native<G> {
     /// `None` if this CPU lacks instructions that translated code uses.
     pub(crate) fn new(code_bytes: usize, direct: bool) -> Result<Option<Self>, NativeError> {
-        if !usable() {
+        if !features::usable() {
             return Ok(None);
         }
         let buf = CodeBuf::new(code_bytes)?;
@@ -392,13 +393,13 @@ impl<G: Guest> Native<G> {
         space.cold = cold + e.cold.pos();
         let mut rows: Vec<Row> = e.rows;
         rows.sort_unstable_by_key(|r| r.host);
-        let _ = block.rows.set(Rows {
+        let _ = block.rows.set(Box::new(Rows {
             rows: rows.into(),
             vec: e.fp.lists.into(),
             narrow: e.narrow_lists.into(),
             homes: e.home_lists.into(),
             loop_exit: e.head.map(|head| hot + head.exit),
-        });
+        }));
         space.blocks.insert(hot, block.clone());
         space.blocks.insert(cold, block.clone());
         let entry = base + DEAD_BYTES as u64;
@@ -420,14 +421,4 @@ fn recover_pins<G: Guest>(core: &mut Core<G>, places: &[u8; PINS.len()]) {
     for (&r, value) in places.iter().zip(found).filter(|(r, _)| **r != 0xff) {
         fields::write::<G>(&mut core.state, offset(r), value);
     }
-}
-
-/// Whether the CPU has what translated code uses: BMI1, BMI2, LZCNT, POPCNT, FMA, AVX2.
-fn usable() -> bool {
-    std::arch::is_x86_feature_detected!("bmi1")
-        && std::arch::is_x86_feature_detected!("bmi2")
-        && std::arch::is_x86_feature_detected!("lzcnt")
-        && std::arch::is_x86_feature_detected!("popcnt")
-        && std::arch::is_x86_feature_detected!("fma")
-        && std::arch::is_x86_feature_detected!("avx2")
 }
