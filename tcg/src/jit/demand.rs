@@ -200,6 +200,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn parts_of_constants_are_dead() {
+        const LUI_A0: u32 = 0x0001_2537;
+        const ADDI_A0_A0_1: u32 = 0x0015_0513;
+        let mut block = usage(&[LUI_A0, ADDI_A0_A0_1, LD_A3_A4, ADDI_A0_A0_1]);
+        probe::fold(&mut block);
+        let demand = analyze(&block, 32);
+        assert_eq!([1, 2, 3].map(|at| demand.is_dead(at, 10)), [true, false, true]);
+    }
+
+    #[test]
     fn results_that_leave_the_block_are_whole() {
         assert_eq!(wanted(&[ADDW_A0_A1_A2]), [Wanted::Whole]);
     }

@@ -267,6 +267,31 @@ pub(crate) fn usage<G: Guest>(at: At, insn: G::Insn, mode: u32) -> Usage {
     probe.usage
 }
 
+/// Finds results that are known ahead, as emitters find them that take known registers for
+/// constants: what they were computed from is not read.
+pub(crate) fn fold(usage: &mut [Usage]) {
+    let mut known: Vec<(u8, i32)> = Vec::new();
+    for u in usage {
+        let find = |r: u8| known.iter().find(|k| k.0 == r).map(|k| k.1 as u64);
+        let mut now = None;
+        if let Some((r, v)) = u.def {
+            let value = match (v.imm, v.form) {
+                (Some(x), _) => Some(x),
+                (None, Form::Reg(from)) => find(from),
+                (None, Form::Sum(from, by)) => find(from).map(|x| x.wrapping_add(by as u64)),
+                _ => None,
+            };
+            if let (Some(x), None) = (value, v.imm) {
+                u.reads &= !v.all() | u.low | u.full;
+                u.def = Some((r, Value { form: v.form, ..Value::imm(x) }));
+            }
+            now = value.and_then(|x| i32::try_from(x as i64).ok()).map(|x| (r, x));
+        }
+        known.retain(|k| (u.writes | u.sometimes) >> k.0 & 1 == 0);
+        known.extend(now);
+    }
+}
+
 type Probed = Result<Value, std::convert::Infallible>;
 
 impl<G: Guest> Probe<G> {

@@ -150,6 +150,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.release();
         let before = self.locals;
         let nodes = self.nodes.clone();
+        let known = self.known.clone();
         let before_fp = self.fp.locals;
         self.last = None;
         let over = self.asm.jcc_near(code ^ 1);
@@ -161,7 +162,8 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.asm.bind_near(over);
         self.forget_host_flags();
         self.last = None;
-        self.known.clear();
+        // What was written may have been or not.
+        self.known.retain(|k| known.contains(k));
         self.nodes[..nodes.len()].copy_from_slice(&nodes);
         self.keep_temps(0);
         self.xjoin(&before_fp);

@@ -23,8 +23,9 @@ use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::demand::{self, Demand, Wanted};
 use crate::jit::groups::{self, Plan};
+use crate::jit::probe::{self, Usage};
 use crate::jit::rotate::{self, Fused};
-use crate::jit::{ACCESS, Row, probe::Usage};
+use crate::jit::{ACCESS, Row};
 
 /// A value: an index into the instruction's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,12 @@ pub(super) enum LastDef {
     Mov { from: Reg },
     /// The load of a memory access; its slow path, if there is one, ends in `cold_mov`.
     Load { form: super::asm::Form, width: super::asm::Width, mem: Mem, cold_mov: Option<usize> },
+}
+
+/// Whether registers with known values are taken for constants. Not of guests with flags: there an
+/// operation is recognised by its registers.
+pub(super) const fn folds<G: Guest>() -> bool {
+    G::FLAGS == usize::MAX
 }
 
 /// See the module.
@@ -98,8 +105,8 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) written: u64,
     /// Guest registers that lack the copies of bit 31 above it.
     pub(super) narrow: u64,
-    /// Guest registers whose values are known, small enough for an instruction's operand. Not of
-    /// guests with flags: there an operation is recognised by its registers.
+    /// Guest registers whose values are known, small enough for an instruction's operand. At
+    /// least those that [`probe::fold`] knows.
     pub(super) known: Vec<(u8, i32)>,
     /// What rows say about [`Self::narrow`].
     pub(super) narrow_lists: Vec<u64>,
@@ -135,6 +142,9 @@ impl<'a, G: Guest> Emit<'a, G> {
         mode: u32,
         mut usage: Vec<Usage>,
     ) -> Self {
+        if folds::<G>() {
+            probe::fold(&mut usage);
+        }
         let mut demand = demand::analyze(&usage, G::INT.count);
         let fused = rotate::fuse(&mut usage, &demand);
         if fused.is_some() {
@@ -321,7 +331,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             let last = i + 1 == sets.len() && later.is_empty();
             self.assign(r, v, last);
             self.release();
-            if let (Some(x), usize::MAX) = (self.small_imm(v), G::FLAGS) {
+            if let (Some(x), true) = (self.small_imm(v), folds::<G>()) {
                 self.known.push((r, x));
             }
         }
@@ -369,6 +379,12 @@ impl<'a, G: Guest> Emit<'a, G> {
     /// Writes a register; `last`: nothing else of the instruction is still to be computed.
     fn assign(&mut self, r: u8, v: V, last: bool) {
         let v = self.shorten(r, v);
+        if self.is_dead_behind(r) {
+            if let Some(at) = self.local_of(r) {
+                self.locals[at] = Local::default();
+            }
+            return;
+        }
         if let Node::Host(host) = self.node(v) {
             match self.pin(r) {
                 None => {
@@ -425,7 +441,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         let Some(old) = at.and_then(|at| self.locals[at].guest) else { return false };
         let Some(at) = at.filter(|_| self.depends(v, old)) else { return false };
         let written = self.written >> old & 1 != 0;
-        if written || !self.demand.is_dead(self.index + 1, old) {
+        if written || !self.is_dead_behind(old) {
             self.write_back(at);
         }
         self.locals[at] = Local::default();

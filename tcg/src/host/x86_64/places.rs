@@ -42,7 +42,7 @@ impl<G: Guest> Emit<'_, G> {
     /// When the register is read again behind the present instruction: the smaller the sooner.
     fn next_use(&self, r: u8) -> u32 {
         match self.demand.next_read(self.index + 1, r) {
-            NOT_READ if self.demand.is_dead(self.index + 1, r) => NEVER,
+            NOT_READ if self.is_dead_behind(r) => NEVER,
             // Around the loop.
             NOT_READ if self.loops() => {
                 u32::from(NOT_READ) + u32::from(self.demand.next_read(0, r))
@@ -169,7 +169,13 @@ impl<G: Guest> Emit<'_, G> {
     /// Whether nobody looks at what a register holds now.
     fn is_dead(&self, r: u8) -> bool {
         let written = self.written >> r & 1 != 0;
-        self.demand.is_dead(self.index + usize::from(written), r)
+        if written { self.is_dead_behind(r) } else { self.demand.is_dead(self.index, r) }
+    }
+
+    /// Whether nobody looks at what the present instruction gives a register. Where it leaves
+    /// somebody may.
+    pub(super) fn is_dead_behind(&self, r: u8) -> bool {
+        !self.usage[self.index].branches && self.demand.is_dead(self.index + 1, r)
     }
 
     /// Moves a temporary to memory; gives the index of its local.
