@@ -120,7 +120,7 @@ Exit status: the program's own; a signal that ends it ends Polyvisor. Of Polyvis
   126  the program, or the interpreter that it names, cannot be run
   127  there is no such program";
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(after_long_help = USER_HELP, after_help = "`polyvisor user --help` tells more, such as \
     the exit statuses.")]
 pub(crate) struct User {
@@ -235,9 +235,10 @@ pub(crate) enum AccelArg {
     List,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TcgArg {
     Interp,
+    #[default]
     Jit,
 }
 

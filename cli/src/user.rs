@@ -1,14 +1,14 @@
 //! `polyvisor user`.
 
+mod short;
+
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use ::user::{Options, Start, Sysroot, binfmt};
-use clap::{Args, FromArgMatches};
-
 use crate::args::{ArchArg, TcgArg, User};
 use crate::status::{self, Status};
+use ::user::{Options, Start, Sysroot, binfmt};
 
 /// Runs a program, or looks after the kernel's registry.
 pub(crate) fn run(args: User) -> Status {
@@ -40,16 +40,13 @@ pub(crate) fn run(args: User) -> Status {
     start(Start { options, program, args: argv, env, arch, own_fd: args.own_fd })
 }
 
-/// Runs `polyvisor user` without making what the command line could be otherwise, for programs
-/// start often; `None` if it is something else, or not understood.
+/// Runs `polyvisor user` if the command line is one of the usual ones ([`short`]).
 pub(crate) fn given_alone() -> Option<Status> {
     let mut words = env::args_os().skip(1);
     if words.next()? != "user" {
         return None;
     }
-    let command = clap::Command::new("user").no_binary_name(true).disable_help_flag(true);
-    let mut matches = User::augment_args(command).try_get_matches_from(words).ok()?;
-    User::from_arg_matches_mut(&mut matches).ok().map(run)
+    short::parse(words).map(run)
 }
 
 fn start(start: Start) -> Status {

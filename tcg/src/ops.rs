@@ -29,8 +29,20 @@ pub const fn sext(v: u64, bits: u32) -> u64 {
     ((v << (64 - bits)) as i64 >> (64 - bits)) as u64
 }
 
-/// An operation of two operands.
+/// An operation of two operands. The usual ones are short enough to be part of the interpreter.
+#[inline]
 pub fn bin(op: Bin, w: Width, a: u64, b: u64) -> u64 {
+    match op {
+        Bin::Add => a.wrapping_add(b) & w.mask(),
+        Bin::Sub => a.wrapping_sub(b) & w.mask(),
+        Bin::And => a & b & w.mask(),
+        Bin::Or => (a | b) & w.mask(),
+        Bin::Xor => (a ^ b) & w.mask(),
+        _ => rare_bin(op, w, a, b),
+    }
+}
+
+fn rare_bin(op: Bin, w: Width, a: u64, b: u64) -> u64 {
     let (bits, mask) = (w.bits(), w.mask());
     let (ua, ub) = (a & mask, b & mask);
     let (sa, sb) = (sext(a, bits) as i64, sext(b, bits) as i64);

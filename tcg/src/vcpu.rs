@@ -11,7 +11,7 @@ use crate::cache::Predecoded;
 use crate::cache::build::CodePages;
 use crate::cache::jumps::Jumps;
 use crate::guest::Guest;
-use crate::jit::cell::TablesRef;
+use crate::jit::cell::TablesPlace;
 use crate::jit::groups;
 use crate::machine::Machine;
 use crate::mmu::ram::{self, Place, Slots};
@@ -250,7 +250,7 @@ const MXCSR_MASKS: u32 = 0x1f80;
 impl<G: Guest> Core<G> {
     pub(crate) fn new(
         machine: Arc<Machine<G>>,
-        tables: TablesRef,
+        tables: TablesPlace,
         index: u32,
         state: G::State,
     ) -> Self {
@@ -271,7 +271,7 @@ impl<G: Guest> Core<G> {
                 exit: [0; 2],
                 parked: [0; 8],
             },
-            tlb: Tlb::new(tables, !machine_is_user),
+            tlb: Tlb::new((!machine_is_user).then(|| tables.fill())),
             local: G::Local::default(),
             index,
             machine,
@@ -329,7 +329,9 @@ impl<G: Guest> Core<G> {
                 Some(at) => at,
                 None => {
                     let mut table = if self.jumps.len() < JUMP_TABLES {
-                        Jumps::new(self.machine.cache.miss_code())
+                        // A program's first thread runs through its C library's start.
+                        let busy = self.direct && self.index == 0;
+                        Jumps::new(self.machine.cache.miss_code(), busy)
                     } else {
                         // The oldest makes room: tables are in the order of their making.
                         self.jumps.remove(0).1

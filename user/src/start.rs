@@ -19,7 +19,7 @@ use crate::loader::{self, LoadError, Program, elf, path_of};
 use crate::process::Image;
 use crate::space::Space;
 use crate::syscalls::exec::{close_program, own_executable};
-use crate::{Isa, Mem, Options, Process, Thread, thread};
+use crate::{Isa, Mem, Options, Process, Thread, host, thread};
 
 /// Bytes of host code kept at most.
 const CODE_BYTES: usize = 128 << 20;
@@ -161,6 +161,7 @@ fn prepare(start: &mut Start) -> Result<(Found, &'static Abi), StartError> {
 /// Loads the program and runs it.
 fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     let Found { file, path, .. } = found;
+    host::heap::prepare();
     let random = if start.options.fixed { 0 } else { loader::random_pages(1 << 24) };
     let space = Arc::new(Space::new(G::ABI.mmap_base - random));
     let options = start.options;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Block;
 use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
+use crate::mmu::populate::populate;
 
 /// Log2 of the entries per table: a kernel that forks and executes uses some ten thousand blocks.
 pub(crate) const JUMP_BITS: u32 = 14;
@@ -47,9 +48,13 @@ pub(crate) const fn index(pc: u64, align: u64) -> usize {
 }
 
 impl<G: Guest> Jumps<G> {
-    /// An empty table; `miss` is the code that a jump to an unknown address goes to.
-    pub(crate) fn new(miss: u64) -> Self {
+    /// An empty table; `miss` is the code that a jump to an unknown address goes to. `busy`: even a
+    /// short run will use most of its pages.
+    pub(crate) fn new(miss: u64, busy: bool) -> Self {
         let mut table = vec![[0; 2]; ENTRIES];
+        if busy {
+            populate(&mut table);
+        }
         table[0] = [EMPTY, miss];
         Self {
             table: table.into(),

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 use crate::guest::Guest;
-use crate::mmu::tlb::Tables;
+use crate::mmu::host::Entry;
+use crate::mmu::tlb::{ENTRIES, Tables};
 use crate::vcpu::{Core, Signals};
 
 /// [`Signals`] in front of [`Core`], and the tables of its TLB behind it, so that translated code
@@ -18,23 +19,39 @@ use crate::vcpu::{Core, Signals};
 pub(crate) struct Cell<G: Guest> {
     signals: Signals<G>,
     core: UnsafeCell<MaybeUninit<Core<G>>>,
-    tables: UnsafeCell<Tables>,
+    tables: UnsafeCell<MaybeUninit<Tables>>,
     taken: AtomicBool,
 }
 
 /// The exclusive reference to a core's tables, which the core itself holds.
 pub(crate) struct TablesRef(NonNull<Tables>);
 
+/// Where a core's tables will be.
+pub(crate) struct TablesPlace(NonNull<MaybeUninit<Tables>>);
+
 // SAFETY: it is a `&mut Tables` in all but lifetime, and `Tables` are plain numbers.
 unsafe impl Send for TablesRef {}
 
-impl TablesRef {
-    /// Tables that belong to nobody else, for tests.
+impl TablesPlace {
+    /// Memory that belongs to nobody else, for tests.
     #[cfg(test)]
     pub(crate) fn leaked() -> Self {
-        let tables: Box<MaybeUninit<Tables>> = Box::new_zeroed();
-        // SAFETY: all bytes of entries may be zero.
-        Self(NonNull::from(Box::leak(unsafe { tables.assume_init() })))
+        Self(NonNull::from(Box::leak(Box::new_uninit())))
+    }
+
+    /// Makes empty tables there. Where none are used the memory is better left alone.
+    pub(crate) fn fill(mut self) -> TablesRef {
+        // SAFETY: this is the only reference to memory that the cell has for the tables (`take`);
+        // each table is an array of entries, all of which are written.
+        unsafe {
+            let place = self.0.as_mut().as_mut_ptr();
+            for table in [&raw mut (*place).load, &raw mut (*place).store] {
+                for at in 0..ENTRIES {
+                    table.cast::<Entry>().add(at).write(Entry::NONE);
+                }
+            }
+        }
+        TablesRef(self.0.cast())
     }
 }
 
@@ -69,12 +86,12 @@ impl<G: Guest> Cell<G> {
     pub(crate) const TABLES_BEHIND_CORE: usize =
         offset_of!(Cell<G>, tables) - offset_of!(Cell<G>, core);
 
-    /// A cell without a core. Its memory is zero and untouched where it is not used yet.
+    /// A cell without a core, whose memory is not touched yet.
     fn new() -> Arc<Self> {
-        let mut cell = Arc::<Self>::new_zeroed();
+        let mut cell = Arc::<Self>::new_uninit();
         let place = Arc::get_mut(&mut cell).expect("nobody else has it yet").as_mut_ptr();
-        // SAFETY: the fields lie in the allocation and are written before anybody reads them; the
-        // core may be anything as long as it is not taken, and the tables may be zero.
+        // SAFETY: the fields lie in the allocation and are written before anybody reads them; what
+        // is left may be anything as long as the core is not taken.
         unsafe {
             (&raw mut (*place).signals).write(Signals::default());
             (&raw mut (*place).taken).write(AtomicBool::new(false));
@@ -95,12 +112,12 @@ impl<G: Guest> Cell<G> {
     /// The exclusive reference, built by `make`; `None` if it is out.
     pub(crate) fn take(
         self: &Arc<Self>,
-        make: impl FnOnce(TablesRef) -> Core<G>,
+        make: impl FnOnce(TablesPlace) -> Core<G>,
     ) -> Option<CoreRef<G>> {
         if self.taken.swap(true, SeqCst) {
             return None;
         }
-        let tables = TablesRef(NonNull::new(self.tables.get()).expect("it is not null"));
+        let tables = TablesPlace(NonNull::new(self.tables.get()).expect("it is not null"));
         // SAFETY: `taken` was false, so no reference to the core or its tables exists, and the
         // core holds no value.
         unsafe { (*self.core.get()).write(make(tables)) };
@@ -193,7 +210,7 @@ impl<G: Guest> Cells<G> {
     }
 
     /// Takes a cell that no vCPU has, a new one if need be; `make` is given its number.
-    pub(crate) fn vacant(&self, make: impl Fn(TablesRef, u32) -> Core<G>) -> Option<CoreRef<G>> {
+    pub(crate) fn vacant(&self, make: impl Fn(TablesPlace, u32) -> Core<G>) -> Option<CoreRef<G>> {
         let take = |index| self.get(index).take(|tables| make(tables, index));
         let old = (0..self.len()).find_map(take);
         if old.is_some() {

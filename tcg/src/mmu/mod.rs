@@ -9,6 +9,7 @@ pub mod access;
 mod bulk;
 pub mod host;
 pub mod pages;
+pub mod populate;
 pub mod ram;
 pub mod tlb;
 pub mod user;

@@ -12,7 +12,7 @@ use crate::jit::cell::TablesRef;
 
 /// Log2 of the entries per table.
 pub const TLB_BITS: u32 = 12;
-const ENTRIES: usize = 1 << TLB_BITS;
+pub(crate) const ENTRIES: usize = 1 << TLB_BITS;
 /// Keys are smaller: the tag of the empty entry has this one.
 const KEYS: u64 = PAGE_MASK;
 /// Spaces remembered at a time; more are rare, and cost misses only.
@@ -20,7 +20,7 @@ const SPACES: usize = 64;
 /// Ranges of large pages told apart.
 const LARGE_RANGES: usize = 16;
 
-/// The tables of one vCPU. They lie behind its core, and in user mode nobody touches them.
+/// The tables of one vCPU. They lie behind its core.
 #[repr(C)]
 pub(crate) struct Tables {
     /// For loads.
@@ -31,7 +31,8 @@ pub(crate) struct Tables {
 
 /// What is known of translations.
 pub struct Tlb {
-    tables: TablesRef,
+    /// None in user mode, where there is nothing to translate.
+    tables: Option<TablesRef>,
     spaces: Vec<(u64, u64)>,
     next_key: u64,
     /// The virtual ranges that pages larger than 4 KiB cover, (base, mask).
@@ -44,12 +45,8 @@ pub const fn index(va: u64) -> usize {
 }
 
 impl Tlb {
-    /// Empties the tables, if they are going to be used.
-    pub(crate) fn new(mut tables: TablesRef, used: bool) -> Self {
-        if used {
-            tables.load.fill(Entry::NONE);
-            tables.store.fill(Entry::NONE);
-        }
+    /// Nothing is known.
+    pub(crate) fn new(tables: Option<TablesRef>) -> Self {
         Self { tables, spaces: Vec::new(), next_key: 1, large: Vec::new() }
     }
 
@@ -63,8 +60,10 @@ impl Tlb {
             return self.spaces[at].1;
         }
         if self.next_key == KEYS {
-            self.tables.load.fill(Entry::NONE);
-            self.tables.store.fill(Entry::NONE);
+            if let Some(tables) = self.tables.as_deref_mut() {
+                tables.load.fill(Entry::NONE);
+                tables.store.fill(Entry::NONE);
+            }
             self.spaces.clear();
             self.next_key = 1;
         }
@@ -96,7 +95,7 @@ impl Tlb {
 
     fn drop_page(&mut self, va: u64) {
         let page = va & !PAGE_MASK;
-        let tables = &mut *self.tables;
+        let Some(tables) = self.tables.as_deref_mut() else { return };
         for table in [&mut tables.load, &mut tables.store] {
             let entry = &mut table[index(va)];
             if entry.guest_page() == page {
@@ -132,14 +131,15 @@ impl Tlb {
 
     /// Enters a translation: `host` is where `va` is.
     pub(crate) fn enter(&mut self, store: bool, key: u64, va: u64, host: Hva) {
-        let tables = &mut *self.tables;
+        let Some(tables) = self.tables.as_deref_mut() else { return };
         let table = if store { &mut tables.store } else { &mut tables.load };
         table[index(va)] = Entry::new(va, key, host);
     }
 
     /// Takes away the right to store without the slow path from the host page at `host_page`.
     pub(crate) fn protect(&mut self, host_page: u64) {
-        for entry in &mut self.tables.store {
+        let Some(tables) = self.tables.as_deref_mut() else { return };
+        for entry in &mut tables.store {
             if entry.host_page() == Some(host_page) {
                 *entry = Entry::NONE;
             }
@@ -148,7 +148,8 @@ impl Tlb {
 
     /// The place of an access of `bytes` bytes that stays in one page.
     pub(crate) fn lookup(&self, store: bool, key: u64, va: u64, bytes: u64) -> Option<Hva> {
-        let table = if store { &self.tables.store } else { &self.tables.load };
+        let tables = self.tables.as_deref()?;
+        let table = if store { &tables.store } else { &tables.load };
         table[index(va)].hit(key, va, bytes)
     }
 }
@@ -201,6 +202,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::jit::cell::TablesPlace;
     use crate::mmu::host::{Anonymous, HostRange};
 
     fn memory() -> Hva {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     fn empty() -> Tlb {
-        Tlb::new(TablesRef::leaked(), true)
+        Tlb::new(Some(TablesPlace::leaked().fill()))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is asked of the host's kernel directly.
 
 pub(crate) mod call;
+pub(crate) mod heap;
 pub(crate) mod identity;
 pub(crate) mod inherited;
 pub(crate) mod limits;
