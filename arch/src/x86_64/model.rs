@@ -40,8 +40,8 @@ pub const MODELS: [(&str, &str); 6] = [
 
 /// What every x86-64 processor has, and every system for it expects.
 const V1: &[&str] = &[
-    "fpu", "vme", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "sep", "mtrr", "pge",
-    "mca", "cmov", "pat", "pse36", "clflush", "mmx", "fxsr", "sse", "sse2", "syscall", "nx", "lm",
+    "fpu", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "sep", "mtrr", "pge", "mca",
+    "cmov", "pat", "pse36", "clflush", "mmx", "fxsr", "sse", "sse2", "syscall", "nx", "lm",
 ];
 const V2: &[&str] = &["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"];
 const V3: &[&str] = &["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"];
@@ -50,6 +50,7 @@ const V4: &[&str] = &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]
 /// What a level's guest has too if the host can give it: nothing that a program could depend on
 /// without asking, and much for the kernel's speed.
 const WELCOME: &[&str] = &[
+    "vme",
     "hypervisor",
     "x2apic",
     "tsc_deadline_timer",
@@ -88,6 +89,16 @@ const WELCOME: &[&str] = &[
 ];
 
 impl Base {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        let place = match self {
+            Base::Host => 0,
+            Base::Max => 1,
+            Base::Level(level) => usize::from(level) + 1,
+        };
+        MODELS.get(place).map_or("host", |(name, _)| name)
+    }
+
     /// Features that a guest must have; none for those that take what there is.
     pub fn required(self) -> Vec<&'static str> {
         let levels = [V1, V2, V3, V4];

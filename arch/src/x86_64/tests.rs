@@ -74,6 +74,7 @@ fn models_are_read_as_users_write_them() {
 #[test]
 fn levels_ask_for_features_that_there_are() {
     for (model, _) in MODELS {
+        assert_eq!(model.parse::<Model>().unwrap().base.name(), model);
         for name in model.parse::<Model>().unwrap().base.required() {
             assert!(feature::find(name).is_some(), "{name}");
         }

@@ -133,12 +133,13 @@ impl Table {
         }
         if !missing.is_empty() {
             return Err(Error::Model(format!(
-                "this host cannot give the guest's CPU the feature{} {}; leave {} out (for instance \
-                 with --cpu host,-{}), or use --cpu host",
+                "this host cannot give the guest's CPU the feature{} {}; leave {} out (--cpu {},-{}), \
+                 or use --cpu host",
                 if missing.len() == 1 { "" } else { "s" },
                 missing.join(", "),
                 if missing.len() == 1 { "it" } else { "them" },
-                missing[0]
+                model.base.name(),
+                missing.join(",-")
             )));
         }
         self.keep(&kept);
