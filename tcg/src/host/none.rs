@@ -105,6 +105,10 @@ pub(crate) mod direct {
         NONE
     }
 
+    pub(crate) fn fill(_: u64, _: u64, _: u64) -> Answer {
+        NONE
+    }
+
     pub(crate) fn landing(_: u64) -> Option<u64> {
         None
     }

@@ -23,20 +23,20 @@ impl<G: Guest> Core<G> {
         bytes
     }
 
-    /// Fills up to `bytes` bytes, from the start of `pattern` on; gives how many, as
-    /// [`Self::move_bytes`] does. The number is a multiple of the pattern's length.
-    pub(crate) fn fill_bytes(&mut self, to: u64, pattern: &[u8], bytes: u64) -> u64 {
-        let bytes = bytes.min(room(to));
-        let bytes = bytes - bytes % pattern.len() as u64;
+    /// Fills up to `bytes` bytes with the low `1 << size` bytes of `value` again and again; gives
+    /// how many, as [`Self::move_bytes`] does. The number is a multiple of that length.
+    pub(crate) fn fill_bytes(&mut self, to: u64, value: u64, size: u8, bytes: u64) -> u64 {
+        let bytes = bytes.min(room(to)) >> size << size;
         if !self.direct || bytes == 0 {
             return 0;
         }
-        let mut data = [0; PAGE_SIZE as usize];
-        let data = &mut data[..bytes as usize];
-        match *pattern {
-            [byte] => data.fill(byte),
-            _ => data.chunks_exact_mut(pattern.len()).for_each(|c| c.copy_from_slice(pattern)),
-        }
-        if direct::copy_out(to, data).fault == 0 { bytes } else { 0 }
+        let pattern = match size {
+            0 => value & 0xff,
+            1 => value & 0xffff,
+            2 => value & 0xffff_ffff,
+            _ => value,
+        };
+        let pattern = pattern.wrapping_mul(u64::MAX / (u64::MAX >> (64 - (8 << size))));
+        if direct::fill(to, pattern, bytes).fault == 0 { bytes } else { 0 }
     }
 }

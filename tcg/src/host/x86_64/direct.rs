@@ -205,6 +205,21 @@ global_asm!(
     "rep movsb",
     "xor edx, edx",
     "ret",
+    // Fills: rdi the address, rsi eight bytes to repeat, rdx how many bytes.
+    ".hidden polyvisor_fill",
+    ".globl polyvisor_fill",
+    "polyvisor_fill: mov rax, rsi",
+    "mov rcx, rdx",
+    "shr rcx, 3",
+    "rep stosq",
+    "and edx, 7",
+    "jz 3f",
+    "2: stosb",
+    "ror rax, 8",
+    "dec edx",
+    "jnz 2b",
+    "3: xor eax, eax",
+    "ret",
     ".hidden polyvisor_direct_end",
     ".globl polyvisor_direct_end",
     "polyvisor_direct_end:",
@@ -245,6 +260,7 @@ unsafe extern "sysv64" {
     fn polyvisor_cas64(va: u64, old: u64, new: u64) -> Answer;
     fn polyvisor_copy(to: u64, from: u64, bytes: u64) -> Answer;
     fn polyvisor_copy_apart(to: u64, from: u64, bytes: u64) -> Answer;
+    fn polyvisor_fill(to: u64, pattern: u64, bytes: u64) -> Answer;
 }
 
 const LOAD: [Load; 4] = [polyvisor_load8, polyvisor_load16, polyvisor_load32, polyvisor_load64];
@@ -301,6 +317,12 @@ pub(crate) fn copy_out(va: u64, data: &[u8]) -> Answer {
 pub(crate) fn copy(to: u64, from: u64, bytes: u64) -> Answer {
     // SAFETY: `from` as in `load`, `to` as in `store`.
     unsafe { polyvisor_copy(to, from, bytes) }
+}
+
+/// Fills guest memory with eight bytes again and again.
+pub(crate) fn fill(to: u64, pattern: u64, bytes: u64) -> Answer {
+    // SAFETY: `to` as in `store`.
+    unsafe { polyvisor_fill(to, pattern, bytes) }
 }
 
 /// Where to go on after a fault at host address `pc`, if it is one of the accessors'.

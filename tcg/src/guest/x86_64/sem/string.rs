@@ -127,10 +127,7 @@ fn rep(core: &mut Core<X86_64>, size: u64, moves: bool) -> Result<u64, Exception
         let many = match () {
             () if down || left == 1 || moves && !apart => 0,
             () if moves => core.move_bytes(to, from, wanted) & !(bytes - 1),
-            () => {
-                let pattern = gpr[rax].to_le_bytes();
-                core.fill_bytes(to, &pattern[..bytes as usize], wanted)
-            }
+            () => core.fill_bytes(to, gpr[rax], size, wanted),
         };
         let count = if many == 0 {
             let value = if moves { core.load(from, size)? } else { core.state.gpr[rax] };
