@@ -90,12 +90,22 @@ fn compare(core: &mut Core<X86_64>, [what, low, upper]: [u64; 3]) -> Result<u64,
         let signed = if what & WIDE != 0 { value as i64 } else { i64::from(value as i32) };
         (what & EXPLICIT != 0).then_some(signed.unsigned_abs())
     };
-    let a = Text::new(cpu.xmm[(what >> REGISTER_SHIFT & 15) as usize], n, length(0));
-    let b = Text::new(u128::from(upper) << 64 | u128::from(low), n, length(2));
+    let x = cpu.xmm[(what >> REGISTER_SHIFT & 15) as usize];
+    let y = u128::from(upper) << 64 | u128::from(low);
     let count = if n & 1 != 0 { 8 } else { 16 };
     let all = (1u32 << count) - 1;
-    let first = (0..count).filter(|&j| matches(&a, &b, n, j, count)).fold(0, |m, j| m | 1 << j);
-    let valid = (1u32 << b.len) - 1;
+    let (a, b, first);
+    if n & 0b1101 == 0 || n & 0b1101 == 0b1000 {
+        // What C libraries search with.
+        let (x, y) = (Bytes::new(x, length(0)), Bytes::new(y, length(2)));
+        first = if n & 0b1100 == 0 { x.any(&y) } else { x.each(&y) };
+        (a, b) = (x.len, y.len);
+    } else {
+        let (x, y) = (Text::new(x, n, length(0)), Text::new(y, n, length(2)));
+        first = (0..count).filter(|&j| matches(&x, &y, n, j, count)).fold(0, |m, j| m | 1 << j);
+        (a, b) = (x.len, y.len);
+    }
+    let valid = (1u32 << b) - 1;
     let result = match n >> 4 & 3 {
         1 => !first & all,
         3 => first ^ valid,
@@ -104,8 +114,8 @@ fn compare(core: &mut Core<X86_64>, [what, low, upper]: [u64; 3]) -> Result<u64,
     let bit = |flag: u64, on: bool| if on { flag } else { 0 };
     cpu.flags = flags::FIXED
         | bit(flags::C, result != 0)
-        | bit(flags::Z, b.len < count)
-        | bit(flags::S, a.len < count)
+        | bit(flags::Z, b < count)
+        | bit(flags::S, a < count)
         | bit(flags::O, result & 1 != 0);
     if what & MASK == 0 {
         return Ok(match (result, n & 0x40) {
@@ -122,6 +132,51 @@ fn compare(core: &mut Core<X86_64>, [what, low, upper]: [u64; 3]) -> Result<u64,
         (0..count).filter(|j| result >> j & 1 != 0).fold(0, |m, j| m | lane << (bits * j))
     };
     Ok(0)
+}
+
+/// A text of bytes, for comparisons whose elements' signs do not matter.
+struct Bytes {
+    bytes: [u8; 16],
+    len: usize,
+}
+
+impl Bytes {
+    fn new(v: u128, length: Option<u64>) -> Self {
+        const ONES: u128 = u128::MAX / 0xff;
+        // The lowest bit set is that of the first zero.
+        let zeros = v.wrapping_sub(ONES) & !v & ONES << 7;
+        let len = match length {
+            Some(length) => length.min(16) as usize,
+            None => (zeros.trailing_zeros() / 8) as usize,
+        };
+        Self { bytes: v.to_le_bytes(), len }
+    }
+
+    /// Which elements of `other` are among these.
+    fn any(&self, other: &Self) -> u32 {
+        let mut found = [0; 16];
+        for &byte in &self.bytes[..self.len] {
+            for (found, &other) in found.iter_mut().zip(&other.bytes) {
+                *found |= u8::from(byte == other);
+            }
+        }
+        bits(found) & ((1 << other.len) - 1)
+    }
+
+    /// Which elements are the same, or behind the end of both.
+    fn each(&self, other: &Self) -> u32 {
+        let same = bits(std::array::from_fn(|i| u8::from(self.bytes[i] == other.bytes[i])));
+        let (inside, others) = ((1u32 << self.len) - 1, (1u32 << other.len) - 1);
+        same & inside & others | !inside & !others & 0xffff
+    }
+}
+
+/// Bytes that are 0 or 1 as bits.
+fn bits(bytes: [u8; 16]) -> u32 {
+    let all = u128::from_le_bytes(bytes);
+    // Each byte's bit comes to its place in the uppermost byte, and no two to the same.
+    let eight = |half: u64| (half.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
+    eight(all as u64) | eight((all >> 64) as u64) << 8
 }
 
 /// Whether element j of b is what the aggregation looks for; elements behind the end of a text
