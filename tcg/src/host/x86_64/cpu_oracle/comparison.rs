@@ -19,6 +19,15 @@ use crate::{Stop, testing};
 /// Instructions tried per row.
 const CASES: usize = 200;
 
+/// How many times as much to try, and where random numbers begin: `POLYVISOR_ORACLE=TIMES[:SEED]`
+/// makes a long run of a test, another one each time the seed is another.
+pub(super) fn effort() -> (usize, u64) {
+    let Ok(set) = std::env::var("POLYVISOR_ORACLE") else { return (1, 0) };
+    let (times, seed) = set.split_once(':').unwrap_or((&set, "0"));
+    let number = |text: &str| text.parse().expect("POLYVISOR_ORACLE is TIMES or TIMES:SEED");
+    (number(times) as usize, number(seed))
+}
+
 /// The rows that are not tried.
 const LEFT_OUT: &str = "
     mov Rv,Sw
@@ -511,7 +520,8 @@ fn every_row_does_what_the_host_does() {
     let mut oracle = Oracle::new();
     let window = oracle.window();
     let mut guests = guests(window);
-    let mut rng = Rng(0x1234_5678_9abc_def1);
+    let (times, seed) = effort();
+    let mut rng = Rng::new(0x1234_5678_9abc_def1 ^ seed.rotate_left(17));
     let mut untried = Vec::new();
     let mut differences = Vec::new();
     let mut round = 0;
@@ -520,7 +530,7 @@ fn every_row_does_what_the_host_does() {
             continue;
         }
         let mut done = 0;
-        for _ in 0..CASES {
+        for _ in 0..CASES * times {
             let Some(case) = case(row, window, &mut rng) else { continue };
             round += 1;
             let pc = Guest::place(round);

@@ -4,7 +4,7 @@
 
 use arch::x86_64::state::*;
 
-use super::comparison::{Guest, Rng, guests};
+use super::comparison::{Guest, Rng, effort, guests};
 use super::{Oracle, Registers, WINDOW};
 use crate::guest::x86_64::has_semantics;
 use crate::isa::x86_64::{self as isa, Insn, Op, Operand, ROWS, sample};
@@ -99,8 +99,9 @@ fn flags_between_instructions_are_those_of_the_host() {
     let mut oracle = Oracle::new();
     let window = oracle.window();
     let mut guests: [Guest; 3] = guests(window);
-    let mut rng = Rng::new(0xfeed_beef_1234_5677);
-    for round in 0..SEQUENCES {
+    let (times, seed) = effort();
+    let mut rng = Rng::new(0xfeed_beef_1234_5677 ^ seed.rotate_left(17));
+    for round in 0..SEQUENCES * times {
         let code = sequence(&mut rng);
         let mut start = Registers {
             gpr: std::array::from_fn(|_| rng.value()),
