@@ -81,6 +81,8 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) pc: u64,
     pub(super) at: At,
     pub(super) nodes: Vec<Node>,
+    /// What was loaded, and the bits of it that are not zero.
+    pub(super) loaded: Vec<(V, u32)>,
     pub(super) sets: Vec<(u8, V)>,
     pub(super) locals: [Local; PLACES.len()],
     /// How many of [`PLACES`] are allocated.
@@ -166,6 +168,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             pc,
             at: At { pc, len: 0 },
             nodes: Vec::with_capacity(16),
+            loaded: Vec::with_capacity(4),
             sets: Vec::with_capacity(4),
             locals: [Local::default(); PLACES.len()],
             places: LOCALS.len(),
@@ -215,6 +218,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.at = at;
         self.written = 0;
         self.nodes.clear();
+        self.loaded.clear();
         self.sets.clear();
         self.temps = 0;
         self.spills = 0;
@@ -359,7 +363,7 @@ impl<'a, G: Guest> Emit<'a, G> {
     }
 
     /// Leaves the extension out of what register `r` gets if the upper half is not wanted.
-    fn shorten(&mut self, r: u8, v: V) -> V {
+    pub(super) fn shorten(&mut self, r: u8, v: V) -> V {
         self.overwrite(r);
         let wanted = self.demand.wanted(self.index);
         let Some((_, value)) = self.usage[self.index].def.filter(|d| d.0 == r) else { return v };

@@ -15,8 +15,27 @@ use crate::mmu::tlb::TLB_BITS;
 /// A guest virtual address in host terms.
 #[derive(Clone, Copy)]
 struct Va {
-    base: Reg,
+    /// None in user mode only.
+    base: Option<Reg>,
+    /// Register and scale; in user mode only.
+    index: Option<(Reg, u8)>,
     disp: i32,
+}
+
+impl Va {
+    fn base(base: Reg, disp: i32) -> Self {
+        Self { base: Some(base), index: None, disp }
+    }
+
+    fn mem(self) -> Mem {
+        let Va { base, index, disp } = self;
+        Mem { base, index, disp }
+    }
+
+    /// The base register, where there always is one.
+    fn looked_up(self) -> Reg {
+        self.base.expect("in system mode every address has a base register")
+    }
 }
 
 /// What is stored.
@@ -77,27 +96,75 @@ impl<G: Guest> Emit<'_, G> {
             // One that the bytes of a group of accesses do not overflow.
             && (i32::MIN + 1024..i32::MAX - 1024).contains(&disp)
         {
-            return Va { base: self.base(a), disp };
+            return Va::base(self.base(a), disp);
         }
-        Va { base: self.base(v), disp: 0 }
+        Va::base(self.base(v), 0)
+    }
+
+    /// The address as an operand of a single access, which is all that user mode asks for.
+    fn operand_address(&mut self, v: V) -> Va {
+        if !self.direct {
+            return self.address(v);
+        }
+        // What all but a constant are the terms of.
+        let (sum, disp) = match self.node(v) {
+            Node::Bin(Bin::Add, Width::W64, a, b) => {
+                match self.imm_of(b).map(|x| i32::try_from(x as i64)) {
+                    Some(Ok(disp)) => (a, disp),
+                    _ => (v, 0),
+                }
+            }
+            Node::Imm(x) => match i32::try_from(x as i64) {
+                Ok(disp) => return Va { base: None, index: None, disp },
+                _ => (v, 0),
+            },
+            _ => (v, 0),
+        };
+        let (base, index, scale) = match self.node(sum) {
+            Node::Bin(Bin::Add, Width::W64, a, b) => match (self.scaled(a), self.scaled(b)) {
+                (_, Some((index, scale))) => (Some(a), Some(index), scale),
+                (Some((index, scale)), None) => (Some(b), Some(index), scale),
+                _ => (Some(a), Some(b), 0),
+            },
+            _ => match self.scaled(sum) {
+                Some((index, scale)) => (None, Some(index), scale),
+                None => (Some(sum), None, 0),
+            },
+        };
+        // One of them may have to be computed.
+        let [base, index] = match [base, index] {
+            [Some(base), Some(index)] => match (self.place_of(base), self.place_of(index)) {
+                (Some(base), Some(index)) => [Some(base), Some(index)],
+                (None, Some(index)) => [Some(self.base(base)), Some(index)],
+                (Some(base), None) => [Some(base), Some(self.base(index))],
+                (None, None) => return Va::base(self.base(sum), disp),
+            },
+            terms => terms.map(|v| v.map(|v| self.base(v))),
+        };
+        Va { base, index: index.map(|index| (index, scale)), disp }
+    }
+
+    /// The register that a value is in, or is worth being loaded into.
+    fn place_of(&mut self, v: V) -> Option<Reg> {
+        match self.node(v) {
+            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => Some(self.reg(r)),
+            Node::Host(host) => {
+                self.hold(host);
+                Some(host)
+            }
+            _ => None,
+        }
     }
 
     /// A register with part of an address, which the look-up leaves alone: where the value lives,
     /// or rcx.
     fn base(&mut self, v: V) -> Reg {
-        match self.node(v) {
-            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
-            Node::Host(base) => {
-                self.hold(base);
-                base
-            }
-            _ => {
-                self.claim(RCX);
-                self.into(v, RCX);
-                self.scratch = 1 << RCX;
-                RCX
-            }
-        }
+        self.place_of(v).unwrap_or_else(|| {
+            self.claim(RCX);
+            self.into(v, RCX);
+            self.scratch = 1 << RCX;
+            RCX
+        })
     }
 
     /// Looks the address up; gives the place as an operand, of which rax is a part. Goes to the
@@ -108,27 +175,30 @@ impl<G: Guest> Emit<'_, G> {
         let last = m.bytes() as i32 - 1;
         if m.aligned && last > 0 {
             // Bits below the size in the low byte of the address.
-            if va.disp == 0 {
-                form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(va.base), i64::from(last));
-            } else {
-                self.asm.lea(D, RAX, Mem::base(va.base, va.disp));
-                form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(RAX), i64::from(last));
-            }
+            let low = match va {
+                Va { base: Some(base), index: None, disp: 0 } => base,
+                _ => {
+                    self.asm.lea(D, RAX, va.mem());
+                    RAX
+                }
+            };
+            form::TEST_EB_IB.mi(&mut self.asm, B, Rm::Reg(low), i64::from(last));
             self.jcc_cold(cc::NE);
         }
         if self.direct {
-            return Mem::base(va.base, va.disp);
+            return va.mem();
         }
+        let base = va.looked_up();
         let plan = if m.aligned { Plan::Alone } else { self.plans[self.index] };
         match plan {
             Plan::Alone => {
-                compare_tag::<G>(&mut self.asm, va.base, (va.disp, va.disp + last), store);
+                compare_tag::<G>(&mut self.asm, base, (va.disp, va.disp + last), store);
                 self.jcc_cold(cc::NE);
                 self.asm.load(Q, RAX, layout::tlb_addend::<G>(store));
             }
             Plan::First { slot, low, high, store: any } => {
                 let bytes = (va.disp.wrapping_add(low), va.disp.wrapping_add(high));
-                compare_tag::<G>(&mut self.asm, va.base, bytes, any);
+                compare_tag::<G>(&mut self.asm, base, bytes, any);
                 self.jcc_cold(cc::NE);
                 self.asm.load(Q, RAX, layout::tlb_addend::<G>(any));
                 self.asm.store(Q, RAX, layout::group::<G>(slot));
@@ -142,12 +212,12 @@ impl<G: Guest> Emit<'_, G> {
                 self.cold_look_up(va, last, store);
             }
         }
-        Mem::indexed(RAX, va.base, 0, va.disp)
+        Mem::indexed(RAX, base, 0, va.disp)
     }
 
     /// In the cold buffer: looks up a single access, and goes back to the code if it is there.
     fn cold_look_up(&mut self, va: Va, last: i32, store: bool) {
-        compare_tag::<G>(&mut self.cold, va.base, (va.disp, va.disp + last), store);
+        compare_tag::<G>(&mut self.cold, va.looked_up(), (va.disp, va.disp + last), store);
         let miss = self.cold.jcc_short(cc::NE);
         self.cold.load(Q, RAX, layout::tlb_addend::<G>(store));
         self.cold_back();
@@ -160,12 +230,9 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Slow path: the address goes to rcx.
     fn cold_address(&mut self, va: Va) {
-        if va.disp == 0 {
-            if va.base != RCX {
-                self.cold.mov(Q, RCX, va.base);
-            }
-        } else {
-            self.cold.lea(Q, RCX, Mem::base(va.base, va.disp));
+        match va {
+            Va { base: Some(base), index: None, disp: 0 } => self.cold.mov(Q, RCX, base),
+            _ => self.cold.lea(Q, RCX, va.mem()),
         }
     }
 
@@ -177,7 +244,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     pub(super) fn load_value(&mut self, v: V, m: MemOp) -> V {
-        let va = self.address(v);
+        let va = self.operand_address(v);
         let to = self.temp();
         let mem = self.look_up(va, m, false);
         let (form, width) = load_form(m);
@@ -196,7 +263,11 @@ impl<G: Guest> Emit<'_, G> {
         });
         self.last = Some((to, start, end, LastDef::Load { form, width, mem, cold_mov }));
         self.release();
-        self.push(Node::Host(to))
+        let v = self.push(Node::Host(to));
+        if !m.signed {
+            self.loaded.push((v, 8 * m.bytes() as u32));
+        }
+        v
     }
 
     /// The value is in rax: extends it into its register and goes back to the code.
@@ -210,7 +281,7 @@ impl<G: Guest> Emit<'_, G> {
             Node::Imm(x) if i32::try_from(x as i64).is_ok() || m.size < 3 => Value::Imm(x as i32),
             _ => Value::Reg(self.operand_kept(value)),
         };
-        let va = self.address(v);
+        let va = self.operand_address(v);
         let mem = self.look_up(va, m, true);
         self.ordered = false;
         let size = operand_size(m);
@@ -235,7 +306,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Loads a number into a vector register.
     pub(super) fn load_vector(&mut self, v: V, m: MemOp, fmt: Fmt, to: Reg) {
-        let va = self.address(v);
+        let va = self.operand_address(v);
         let mem = Rm::Mem(self.look_up(va, m, false));
         match fmt {
             Fmt::S if G::NAN_BOXED => {
@@ -262,7 +333,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Stores the low part of a vector register.
     pub(super) fn store_vector(&mut self, v: V, m: MemOp, fmt: Fmt, from: Reg) {
-        let va = self.address(v);
+        let va = self.operand_address(v);
         let mem = Rm::Mem(self.look_up(va, m, true));
         self.ordered = false;
         let form = if fmt == Fmt::S { form::MOVSS_WX_VX } else { form::MOVSD_WX_VX };
@@ -281,7 +352,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Loads up to 16 bytes into a vector register, zeros above them.
     pub(super) fn load_bytes(&mut self, v: V, m: MemOp, to: Reg) {
-        let va = self.address(v);
+        let va = self.operand_address(v);
         let mem = Rm::Mem(self.look_up(va, m, false));
         self.access();
         match m.size {
@@ -305,7 +376,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Stores the low bytes of a vector register.
     pub(super) fn store_bytes(&mut self, v: V, m: MemOp, from: Reg) {
-        let va = self.address(v);
+        let va = self.operand_address(v);
         let mem = Rm::Mem(self.look_up(va, m, true));
         self.ordered = false;
         self.access();

@@ -104,6 +104,16 @@ impl<G: Guest> Emit<'_, G> {
             | (Un::Zext16, Node::Bin(_, Width::W16, ..))
             | (Un::Zext32, Node::Bin(_, Width::W32, ..))
             | (Un::Zext8 | Un::Zext16 | Un::Zext32, Node::Cmp(..) | Node::Flag(_)) => return a,
+            (Un::Zext8 | Un::Zext16 | Un::Zext32, Node::Host(_) | Node::Spill(_)) => {
+                let bits = match op {
+                    Un::Zext8 => 8,
+                    Un::Zext16 => 16,
+                    _ => 32,
+                };
+                if self.loaded.iter().any(|l| l.0 == a && l.1 <= bits) {
+                    return a;
+                }
+            }
             // `sext.w`
             (Un::Sext32, Node::Bin(Bin::Add, Width::W32, x, zero))
                 if w == Width::W64 && self.imm_of(zero) == Some(0) =>
@@ -251,7 +261,12 @@ impl<G: Guest> Emit<'_, G> {
             Node::Spill(slot) => {
                 self.asm.load(Q, to, layout::spill::<G>(usize::from(slot)));
             }
-            Node::Bin(op, w, a, b) => self.bin_into(op, w, a, b, to),
+            Node::Bin(op, w, a, b) => {
+                if let Some((part, low)) = self.merged(v, to) {
+                    return self.merge_into(part, low, to);
+                }
+                self.bin_into(op, w, a, b, to);
+            }
             Node::Un(op, w, a) => self.un_into(op, w, a, to),
             Node::Cmp(c, w, a, b) => self.cmp_into(c, w, a, b, to),
             Node::Select(c, a, b) => self.select_into(c, a, b, to),
@@ -261,6 +276,62 @@ impl<G: Guest> Emit<'_, G> {
                 self.asm.setcc(code, to);
             }
         }
+    }
+
+    /// If a value is what is in `to` but for its low 8 or 16 bits: how many they are, and they.
+    fn merged(&self, v: V, to: Reg) -> Option<(Width, V)> {
+        let (rest, w, low) = self.merge_of(v)?;
+        matches!(self.node(rest), Node::Reg(r) if self.resident(r) == Some(to)).then_some((w, low))
+    }
+
+    /// The parts of a value whose low 8 or 16 bits come from elsewhere: where the upper ones are
+    /// from, how many the low ones are, and where they are from.
+    pub(super) fn merge_of(&self, v: V) -> Option<(V, Width, V)> {
+        let Node::Bin(Bin::Or, Width::W64, upper, low) = self.node(v) else { return None };
+        let Node::Bin(Bin::And, Width::W64, rest, mask) = self.node(upper) else { return None };
+        let w = match self.imm_of(mask)? {
+            0xffff_ffff_ffff_ff00 => Width::W8,
+            0xffff_ffff_ffff_0000 => Width::W16,
+            _ => return None,
+        };
+        let low = match (self.node(low), w) {
+            (Node::Un(Un::Zext8, _, low), Width::W8)
+            | (Node::Un(Un::Zext16, _, low), Width::W16) => low,
+            (Node::Bin(_, v, ..), _) if v == w => low,
+            (Node::Imm(x), _) if x <= w.mask() => low,
+            (Node::Cmp(..) | Node::Flag(_), _) => low,
+            _ if self.loaded.iter().any(|l| l.0 == low && l.1 <= w.bits()) => low,
+            _ => return None,
+        };
+        Some((rest, w, low))
+    }
+
+    /// Replaces the low bits of a register.
+    fn merge_into(&mut self, w: Width, low: V, to: Reg) {
+        let s = if w == Width::W8 { asm::B } else { asm::W };
+        let low = match (self.node(low), w) {
+            (Node::Imm(x), Width::W8) => {
+                return form::MOV_EB_IB.mi(&mut self.asm, s, Rm::Reg(to), x as i64);
+            }
+            (Node::Flag(_) | Node::Cmp(..), Width::W8) => {
+                let code = self.truth(low);
+                return self.asm.setcc(code, to);
+            }
+            // What a narrow operation leaves above its result is not looked at.
+            (
+                Node::Bin(
+                    op @ (Bin::Add | Bin::Sub | Bin::And | Bin::Or | Bin::Xor | Bin::Mul),
+                    _,
+                    a,
+                    b,
+                ),
+                _,
+            ) => self.push(Node::Bin(op, Width::W32, a, b)),
+            _ => low,
+        };
+        let from = self.operand(low);
+        let form = if s == asm::B { form::MOV_EB_GB } else { form::MOV_EV_GV };
+        form.rm(&mut self.asm, s, from, Rm::Reg(to));
     }
 
     fn bin_into(&mut self, op: Bin, w: Width, a: V, b: V, to: Reg) {
@@ -289,7 +360,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// `x << 1..3`, as an index of an address.
-    fn scaled(&self, v: V) -> Option<(V, u8)> {
+    pub(super) fn scaled(&self, v: V) -> Option<(V, u8)> {
         match self.node(v) {
             Node::Bin(Bin::Shl, Width::W64, x, by) => match self.node(by) {
                 Node::Imm(by @ 1..=3) => Some((x, by as u8)),

@@ -110,7 +110,9 @@ pub(super) fn linear<B: Builder<X86_64>>(b: &mut B, segment: Segment, offset: B:
 pub(super) fn address<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) -> B::V {
     let offset = offset(b, at, &insn.mem);
     let va = linear(b, insn.mem.segment, offset);
-    b.share(va)
+    let plain = !insn.mem.addr32 && !matches!(insn.mem.segment, Segment::Fs | Segment::Gs);
+    // What is part of an access anyway is not computed before.
+    if plain { va } else { b.share(va) }
 }
 
 /// An operand that is read and then written: the address is computed once.
