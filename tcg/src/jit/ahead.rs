@@ -94,29 +94,42 @@ impl<'a> Ahead<'a> {
     }
 }
 
-/// For each instruction of a block the flags that are asked for where it leaves the block;
-/// `insns` gives their places and themselves.
+/// The flags that are asked for where a block is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exits {
+    /// For each instruction, where it jumps to.
+    pub(crate) jump: Vec<u64>,
+    /// Behind the last instruction.
+    pub(crate) end: u64,
+}
+
+/// The flags that are asked for where a block is left; `insns` gives the places of its
+/// instructions and themselves.
 pub(crate) fn exits<G: Guest>(
     insns: impl ExactSizeIterator<Item = (At, G::Insn)>,
     usage: &[probe::Usage],
     ahead: &mut Ahead<'_>,
-) -> Vec<u64> {
+) -> Exits {
     let last = insns.len().wrapping_sub(1);
-    insns
+    let mut end = 0;
+    let jump = insns
         .enumerate()
         .map(|(n, (at, insn))| {
-            let next = if n == last { ahead.asked::<G>(at.next()) } else { 0 };
-            if !usage[n].branches {
-                return next;
+            let flow = match usage[n].branches {
+                true => probe::usage_and_flow::<G>(at, insn, ahead.mode).1,
+                false => Flow::Next,
+            };
+            if n == last && matches!(flow, Flow::Next | Flow::Branch(..)) {
+                end = ahead.asked::<G>(at.next());
             }
-            match probe::usage_and_flow::<G>(at, insn, ahead.mode).1 {
-                Flow::Next => next,
-                Flow::Goto(target) => ahead.asked::<G>(target),
-                Flow::Branch((), target) => next | ahead.asked::<G>(target),
+            match flow {
+                Flow::Next => 0,
+                Flow::Goto(target) | Flow::Branch((), target) => ahead.asked::<G>(target),
                 _ => ALL_FLAGS,
             }
         })
-        .collect()
+        .collect();
+    Exits { jump, end }
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     fn field(&mut self, field: usize) -> V {
         if field == G::FLAGS {
             self.finish_flags();
+            self.keep_image();
         }
         self.push(Node::Field(field))
     }
@@ -81,6 +82,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
                 return;
             }
             self.keep_conditions();
+            self.forget_host_flags();
         }
         self.store_field(field, v);
     }

@@ -11,12 +11,13 @@
 //! An operation waits until the end of its instruction: by then it is known whether its result
 //! goes to a register, and one host instruction gives both.
 
-use super::asm::{self, B, D, Form, Mem, Q, Rm, W, cc, form};
+use super::asm::{self, Asm, B, D, Form, Mem, Q, Rm, W, cc, form};
 use super::emit::{Emit, Node, V};
 use super::layout;
 use super::regs::*;
 use crate::builder::{Bin, FlagCond, FlagOp, FpFlags, Un, Width};
 use crate::guest::Guest;
+use crate::jit::ahead::Exits;
 use crate::jit::probe::{self, Usage};
 use crate::ops;
 
@@ -42,14 +43,18 @@ pub(super) struct Compared {
 #[derive(Debug, Default)]
 pub(super) struct Flags {
     pending: Option<Pending>,
-    /// Where the code ends if the host's flags are the guest's now.
+    /// Where the code ended when the host's flags were the guest's.
     resident: Option<usize>,
-    /// The code that stored their image, if nothing but moves has come behind it.
-    saved: Option<(usize, usize)>,
+    /// The code that stored their image, if nothing has read it, and how many rows there were.
+    saved: Option<(usize, usize, usize)>,
     /// Where the code ends if they are those of a comparison of two numbers.
     compared: Option<(usize, Compared)>,
     /// For each instruction of the block the flags that are asked for behind it.
     live: Vec<u64>,
+    /// Those asked for where it jumps to, if it leaves the block.
+    jump: Vec<u64>,
+    /// Those asked for where it does not.
+    next: Vec<u64>,
 }
 
 impl Flags {
@@ -57,20 +62,22 @@ impl Flags {
     pub(super) fn new(usage: &[Usage]) -> Self {
         let last = usage.len().wrapping_sub(1);
         let leaves = |at: usize| at == last || usage[at].branches;
-        let exits: Vec<u64> =
-            (0..usage.len()).map(|at| if leaves(at) { probe::ALL_FLAGS } else { 0 }).collect();
-        Self::with_exits(usage, &exits)
+        let asked = |at| if leaves(at) { probe::ALL_FLAGS } else { 0 };
+        let jump = (0..usage.len()).map(asked).collect();
+        Self::with_exits(usage, &Exits { jump, end: probe::ALL_FLAGS })
     }
 
-    /// For a block of instructions; where each leaves the block, flags are asked for.
-    fn with_exits(usage: &[Usage], exits: &[u64]) -> Self {
-        let mut live = vec![0; usage.len()];
-        let mut behind = 0;
+    /// For a block of instructions, with what is asked for where it is left.
+    fn with_exits(usage: &[Usage], exits: &Exits) -> Self {
+        let (mut live, mut next) = (vec![0; usage.len()], vec![0; usage.len()]);
+        let jump = exits.jump.clone();
+        let mut behind = exits.end;
         for (at, usage) in usage.iter().enumerate().rev() {
-            live[at] = behind | exits[at];
+            next[at] = behind;
+            live[at] = behind | jump[at];
             behind = live[at] & !usage.flags_written | usage.flags_read;
         }
-        Self { pending: None, resident: None, saved: None, compared: None, live }
+        Self { pending: None, resident: None, saved: None, compared: None, live, jump, next }
     }
 }
 
@@ -130,6 +137,55 @@ fn image_byte<G: Guest>(n: usize) -> Mem {
     layout::field(G::FLAGS + n)
 }
 
+/// Bytes looked through at most for what changes the flags.
+const LOOK_BACK: usize = 96;
+
+/// Whether the flags behind some code are those before it, and it can be moved.
+fn keeps_flags(code: &[u8]) -> bool {
+    use crate::isa::x86_64::{Decoded, Op, decode};
+    let mut rest = code;
+    while let (false, Ok(Decoded { insn, len })) = (rest.is_empty(), decode(rest)) {
+        let keeps = matches!(
+            insn.op(),
+            Op::Mov
+                | Op::Movzx
+                | Op::Movsx
+                | Op::Movsxd
+                | Op::Lea
+                | Op::Set
+                | Op::Cmov
+                | Op::Bswap
+                | Op::Not
+                | Op::Rorx
+                | Op::Shlx
+                | Op::Shrx
+                | Op::Sarx
+                | Op::Lahf
+                | Op::Nop
+                | Op::Vmovdqu
+                | Op::Vmovdqa
+                | Op::Vmovq
+                | Op::Vmovd
+                | Op::Movss
+                | Op::Movsd
+                | Op::Movq
+                | Op::Movd
+        );
+        if !keeps || insn.mem.base == Some(crate::isa::x86_64::Mem::RIP) {
+            return false;
+        }
+        rest = &rest[usize::from(len)..];
+    }
+    rest.is_empty() && code.len() <= LOOK_BACK
+}
+
+/// Stores the image of the host's flags, which stay.
+pub(super) fn store_image<G: Guest>(asm: &mut Asm) {
+    form::LAHF.n(asm);
+    asm.setcc(FlagCond::Overflow as u8, RAX);
+    asm.store(W, RAX, image::<G>());
+}
+
 impl<G: Guest> Emit<'_, G> {
     /// The flags that somebody asks for behind the operation.
     pub(super) fn wanted_flags(&self) -> u64 {
@@ -137,7 +193,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// Says which flags are asked for where each instruction leaves the block.
-    pub(super) fn look_ahead(&mut self, exits: &[u64]) {
+    pub(super) fn look_ahead(&mut self, exits: &Exits) {
         self.flags = Flags::with_exits(&self.usage, exits);
     }
 
@@ -184,17 +240,16 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn commit_flags(&mut self, sets: &[(u8, V)], later: &[V]) -> bool {
         let Some(p) = self.flags.pending.take() else { return false };
         if let [(r, v)] = *sets
-            && v == p.r
-            && matches!(p.w, Width::W32 | Width::W64)
             && !later.iter().any(|&v| self.depends(v, r) || self.asks_flags(v))
             && let Some(make) = self.recognize(p)
-            && !matches!(make, Make::Test(_))
+            && self.is_result(r, v, p, make)
         {
             let reads_itself = [p.a, p.b, v].iter().any(|&v| self.depends(v, r));
             if self.pin(r).is_none() && reads_itself {
                 self.reg(r);
             }
-            self.overwrite(r);
+            // All of it is made, from registers that may lack their extensions.
+            self.shorten(r, v);
             let to = self.reg_for_set(r);
             self.make(make, size(p.w), to);
             self.save_flags(p.op);
@@ -208,6 +263,26 @@ impl<G: Guest> Emit<'_, G> {
         }
         self.make_flags(p);
         false
+    }
+
+    /// Whether the instruction that makes the flags also gives register `r` its value: a result of
+    /// 8 or 16 bits does if it replaces the first operand's.
+    fn is_result(&self, r: u8, v: V, p: Pending, make: Make) -> bool {
+        let first = match make {
+            Make::Test(_) => return false,
+            Make::Alu(_, a, _)
+            | Make::WithCarry(_, a, ..)
+            | Make::Neg(a)
+            | Make::Mul(a, _)
+            | Make::Shift(_, a, _)
+            | Make::Step(_, a) => a,
+        };
+        if matches!(p.w, Width::W32 | Width::W64) {
+            return v == p.r;
+        }
+        let Some((rest, w, low)) = self.merge_of(v) else { return false };
+        let reg = Node::Reg(r);
+        w == p.w && low == p.r && self.node(rest) == reg && self.node(first) == reg
     }
 
     /// How the host makes the flags of the operation; `None` if not by one instruction.
@@ -267,8 +342,12 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Makes the flags, but no result.
     fn make_flags(&mut self, p: Pending) {
+        if p.op == FlagOp::Carry {
+            self.forget_host_flags();
+        }
         let s = size(p.w);
         if let Some(constant) = self.constant_flags(p) {
+            self.forget_host_flags();
             self.asm.store_imm(Q, image::<G>(), constant as i32);
         } else if p.op == FlagOp::Carry {
             self.set_carry(p.a);
@@ -288,6 +367,7 @@ impl<G: Guest> Emit<'_, G> {
             self.save_flags(p.op);
         } else {
             let image = self.flags_image(p);
+            self.forget_host_flags();
             self.store_field(G::FLAGS, image);
         }
         self.release();
@@ -437,7 +517,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// The host's carry becomes that of the image.
     fn image_carry(&mut self) {
-        if self.flags.resident == Some(self.asm.pos()) {
+        if self.has_flags() {
             self.drop_image(ops::flags::C);
             return;
         }
@@ -461,11 +541,9 @@ impl<G: Guest> Emit<'_, G> {
             _ => {}
         }
         let start = self.asm.pos();
-        form::LAHF.n(&mut self.asm);
-        self.asm.setcc(FlagCond::Overflow as u8, RAX);
-        self.asm.store(W, RAX, image::<G>());
+        store_image::<G>(&mut self.asm);
         self.flags.resident = Some(self.asm.pos());
-        self.flags.saved = Some((start, self.asm.pos()));
+        self.flags.saved = Some((start, self.asm.pos(), self.rows.len()));
     }
 
     /// The present instruction takes the flags that the host has, and is the last to ask for
@@ -477,11 +555,58 @@ impl<G: Guest> Emit<'_, G> {
         if wanted != 0 || usage.flags_read != asked || usage.traps {
             return;
         }
-        if let Some((start, end)) = self.flags.saved.take() {
-            self.asm.code.drain(start..end);
-            self.flags.resident = Some(self.asm.pos());
+        self.remove_image();
+    }
+
+    /// Removes the code that stored the image; false if it has to stay.
+    fn remove_image(&mut self) -> bool {
+        let Some((start, end, rows)) = self.flags.saved.take() else { return false };
+        // What may fault behind it is done again by the interpreter, and so is what follows, which
+        // looks at the image.
+        if self.rows.len() != rows {
+            return false;
+        }
+        self.asm.code.drain(start..end);
+        self.flags.resident = Some(self.asm.pos());
+        self.last = None;
+        true
+    }
+
+    /// Whether the host's flags are the guest's: nothing has changed them since they were made.
+    fn has_flags(&mut self) -> bool {
+        let Some(at) = self.flags.resident else { return false };
+        let kept = self.asm.code.get(at..).is_some_and(keeps_flags);
+        if kept {
+            // What was looked at stays as it is.
             self.last = None;
         }
+        kept
+    }
+
+    /// Takes the code back that stored the flags' image, if the present instruction, a branch,
+    /// has the host's flags for its condition and asks for no others. Then they are the guest's on
+    /// both of its ways, and the image is to be stored ([`store_image`]) where it is asked for.
+    pub(super) fn take_image(&mut self, condition: V) -> bool {
+        let Node::Flag(c) = self.node(condition) else { return false };
+        let usage = &self.usage[self.index];
+        if usage.flags_read != probe::asked_flags(c)
+            || usage.flags_written != 0
+            || usage.traps
+            || !self.has_flags()
+        {
+            return false;
+        }
+        self.remove_image()
+    }
+
+    /// The flags that are asked for where the present instruction does not jump.
+    pub(super) fn asked_next(&self) -> u64 {
+        self.flags.next[self.index]
+    }
+
+    /// The flags that are asked for where the present instruction jumps to.
+    pub(super) fn asked_by_jump(&self) -> u64 {
+        self.flags.jump[self.index]
     }
 
     /// The image becomes that of a floating-point comparison that was just made.
@@ -498,6 +623,7 @@ impl<G: Guest> Emit<'_, G> {
             self.asm.cmov(code, RAX, RCX);
         }
         self.asm.store(W, RAX, image::<G>());
+        self.flags.resident = None;
         self.flags.saved = None;
         // All that was moves.
         self.flags.compared = Some((self.asm.pos(), compared));
@@ -549,7 +675,7 @@ impl<G: Guest> Emit<'_, G> {
     /// The host's condition code for one of the guest, after whatever it takes.
     pub(super) fn condition(&mut self, c: FlagCond) -> u8 {
         use FlagCond::*;
-        if self.flags.resident == Some(self.asm.pos()) {
+        if self.has_flags() {
             self.drop_image(probe::asked_flags(c));
             // Numbered alike.
             return c as u8;
@@ -587,7 +713,7 @@ impl<G: Guest> Emit<'_, G> {
     /// Emits code that leaves the host's flags alone: if they were the guest's, they stay so.
     pub(super) fn by_moves(&mut self, emit: impl FnOnce(&mut Self)) {
         let before = self.asm.pos();
-        let resident = self.flags.resident == Some(before);
+        let resident = self.has_flags();
         emit(self);
         let now = self.asm.pos();
         if resident {

@@ -2,6 +2,7 @@
 
 use super::asm::{Alu, D, Mem, Q, Rm, Sink, cc, form};
 use super::emit::{Emit, Node, V};
+use super::flags::store_image;
 use super::layout;
 use super::regs::*;
 use crate::builder::{Bin, Flow, Width};
@@ -93,25 +94,49 @@ impl<G: Guest> Emit<'_, G> {
         }
         let code = self.truth(condition);
         self.release();
+        let (jump, next) = (self.asked_by_jump() != 0, self.asked_next() != 0);
+        // Both ways have use for the image only if this is the last branch.
+        let taken_back = (last || !next) && !(again && jump && next) && self.take_image(condition);
+        let (jump, next) = (jump && taken_back, next && taken_back);
         if last && again {
-            self.leave_if(code, target);
-            self.leave_to(self.at.next());
+            if jump {
+                self.jcc_cold(code);
+                store_image::<G>(&mut self.cold);
+                self.cold_leave_to(target);
+            } else {
+                self.leave_if(code, target);
+            }
+            self.leave_next(next);
         } else if last {
             let not_taken = self.asm.jcc_near(code ^ 1);
+            if jump {
+                store_image::<G>(&mut self.asm);
+            }
             self.check_request(target, target);
             self.leave_to(target);
             self.asm.bind_near(not_taken);
-            self.leave_to(self.at.next());
+            self.leave_next(next);
         } else {
-            self.leave_on_the_way(code, target);
+            self.leave_on_the_way(code, target, jump);
         }
     }
 
-    /// In the middle of the code, if the condition holds. The way out writes the locals back; the
-    /// code goes on with them as they are.
-    fn leave_on_the_way(&mut self, code: u8, target: u64) {
+    /// Goes on behind the block, after storing the flags' image if it is asked for.
+    pub(super) fn leave_next(&mut self, image: bool) {
+        if image {
+            store_image::<G>(&mut self.asm);
+        }
+        self.leave_to(self.at.next());
+    }
+
+    /// In the middle of the code, if the condition holds. The way out writes the locals back, and
+    /// the flags' image if it is asked for; the code goes on with them as they are.
+    fn leave_on_the_way(&mut self, code: u8, target: u64, image: bool) {
         self.keep_image();
         self.by_moves(|e| e.jcc_cold(code));
+        if image {
+            store_image::<G>(&mut self.cold);
+        }
         self.cold_flush();
         self.cold_leave_to(target);
     }
@@ -120,7 +145,7 @@ impl<G: Guest> Emit<'_, G> {
     fn leave_unless(&mut self, condition: V) {
         let code = self.truth(condition);
         self.release();
-        self.leave_on_the_way(code ^ 1, self.at.next());
+        self.leave_on_the_way(code ^ 1, self.at.next(), false);
     }
 
     /// At a jump back: leaves if somebody asked for it, to go on at `resume`.

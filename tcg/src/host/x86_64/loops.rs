@@ -185,11 +185,13 @@ impl<G: Guest> Emit<'_, G> {
         self.hold_all();
         let code = self.truth(condition);
         self.release();
+        // Where the loop goes on the host's flags are not kept.
+        let taken_back = self.asked_by_jump() == 0 && self.take_image(condition);
         let Some(head) = &self.head else { return false };
         let rel = head.at as i64 - (self.asm.pos() as i64 + 6);
         form::JCC_JZ.with_cc(code).j(&mut self.asm, rel as i32);
         self.flush_out();
-        self.leave_to(self.at.next());
+        self.leave_next(taken_back && self.asked_next() != 0);
         true
     }
 

@@ -41,7 +41,7 @@ use crate::builder::At;
 use crate::cache::{Block, Body, Predecoded};
 use crate::guest::Guest;
 use crate::interp::fields;
-use crate::jit::ahead::{self, Ahead};
+use crate::jit::ahead::{self, Ahead, Exits};
 use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::{ACCESS, Exit, Row, Rows, probe};
@@ -306,7 +306,7 @@ impl<G: Guest> Native<G> {
         insns: impl ExactSizeIterator<Item = (At, G::Insn)>,
         usage: &[probe::Usage],
         page: &mut dyn FnMut() -> Option<Vec<u8>>,
-    ) -> Option<Vec<u64>> {
+    ) -> Option<Exits> {
         if usage.iter().all(|usage| usage.flags_written == 0) {
             return None;
         }
