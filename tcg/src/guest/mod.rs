@@ -12,6 +12,7 @@ use crate::softfloat::NanRule;
 use crate::vcpu::Core;
 
 pub mod aarch64;
+pub(crate) mod fp;
 pub mod riscv64;
 pub mod x86_64;
 

@@ -3,10 +3,18 @@
 use arch::aarch64::Cpu;
 use arch::aarch64::state::{fpcr, fpsr};
 
-use crate::builder::{FCond, Fmt, Fp2, Fp3, FpOp, IntTy, Rm};
+use crate::builder::{Fmt, FpOp, IntTy, Rm};
 use crate::guest::FpMode;
+use crate::guest::fp::{Rules, from_fixed};
 use crate::softfloat::{
-    self, Env, F16, F32, F64, Flags, Format, Integer, MinMax, NanRule, Negate, Rounding, Saturation,
+    self, Env, F16, F32, F64, Flags, Format, MinMax, NanRule, Rounding, Saturation,
+};
+
+const RULES: Rules = Rules {
+    min_max: MinMax::Propagate,
+    min_max_num: MinMax::Number2008,
+    saturation: Saturation::Arm,
+    negates_operands: true,
 };
 
 /// Bits of the guest's mode: what of FPCR translated code depends on.
@@ -94,91 +102,11 @@ pub(super) fn raise_sse(cpu: &mut Cpu, flags: u8) {
 pub(super) fn execute(cpu: &mut Cpu, op: FpOp, fmt: Fmt, rm: Rm, args: [u64; 3]) -> u64 {
     let mut env = environment(cpu, rm);
     let result = match fmt {
-        Fmt::S => operate::<F32>(op, args[0], args.map(|a| a as u32), &mut env),
-        Fmt::D => operate::<F64>(op, args[0], args, &mut env),
+        Fmt::S => RULES.operate::<F32>(op, args[0], args.map(|a| a as u32), &mut env),
+        Fmt::D => RULES.operate::<F64>(op, args[0], args, &mut env),
     };
     raise(cpu, env.flags);
     result
-}
-
-/// An operation in the format F; `integer` is the operand of a conversion from an integer.
-fn operate<F: Format<Sig = u64>>(
-    op: FpOp,
-    integer: u64,
-    [a, b, c]: [F::Bits; 3],
-    env: &mut Env,
-) -> u64 {
-    let number = match op {
-        FpOp::Two(op) => two::<F>(op, a, b, env),
-        FpOp::Three(op) => three::<F>(op, a, b, c, env),
-        FpOp::Sqrt => softfloat::sqrt::<F>(a, env),
-        FpOp::Cmp(FCond::Eq) => return softfloat::eq::<F>(a, b, env).into(),
-        FpOp::Cmp(FCond::Lt) => return softfloat::lt::<F>(a, b, env).into(),
-        FpOp::Cmp(FCond::Le) => return softfloat::le::<F>(a, b, env).into(),
-        FpOp::Cmp(FCond::Unordered) => return softfloat::unordered::<F>(a, b, env).into(),
-        FpOp::ToInt(to) => return to_fixed::<F>(to, a, 0, env),
-        FpOp::FromInt(from) => from_fixed::<F>(from, integer, 0, env),
-        FpOp::Class => return softfloat::classify::<F>(a).into(),
-        FpOp::Round(inexact) => softfloat::round_to_integral::<F>(a, env.rounding, inexact, env),
-        FpOp::To(Fmt::S) => return softfloat::convert::<F, F32>(a, env).into(),
-        FpOp::To(Fmt::D) => return softfloat::convert::<F, F64>(a, env),
-    };
-    F::to_word(number)
-}
-
-fn two<F: Format>(op: Fp2, a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
-    match op {
-        Fp2::Add => softfloat::add::<F>(a, b, env),
-        Fp2::Sub => softfloat::sub::<F>(a, b, env),
-        Fp2::Mul => softfloat::mul::<F>(a, b, env),
-        Fp2::Div => softfloat::div::<F>(a, b, env),
-        Fp2::Min => softfloat::min::<F>(a, b, MinMax::Propagate, env),
-        Fp2::Max => softfloat::max::<F>(a, b, MinMax::Propagate, env),
-        Fp2::MinNum => softfloat::min::<F>(a, b, MinMax::Number2008, env),
-        Fp2::MaxNum => softfloat::max::<F>(a, b, MinMax::Number2008, env),
-    }
-}
-
-/// What is negated is so before anything else, NaNs too.
-fn three<F: Format<Sig = u64>>(
-    op: Fp3,
-    a: F::Bits,
-    b: F::Bits,
-    c: F::Bits,
-    env: &mut Env,
-) -> F::Bits {
-    let negated = |v: F::Bits, negate: bool| {
-        F::from_word(F::to_word(v) ^ u64::from(negate) << (F::EXP_BITS + F::FRAC_BITS))
-    };
-    let (product, addend) = match op {
-        Fp3::Madd => (false, false),
-        Fp3::Msub => (false, true),
-        Fp3::Nmsub => (true, false),
-        Fp3::Nmadd => (true, true),
-    };
-    softfloat::fma::<F>(negated(a, product), b, negated(c, addend), Negate::default(), env)
-}
-
-fn to_fixed<F: Format>(to: IntTy, a: F::Bits, fraction: u32, env: &mut Env) -> u64 {
-    fn convert<F: Format, I: Integer>(a: F::Bits, fraction: u32, env: &mut Env) -> I {
-        let rounding = env.rounding;
-        softfloat::to_fixed::<F, I>(a, fraction, rounding, Saturation::Arm, env)
-    }
-    match to {
-        IntTy::I32 => i64::from(convert::<F, i32>(a, fraction, env)) as u64,
-        IntTy::U32 => i64::from(convert::<F, u32>(a, fraction, env) as i32) as u64,
-        IntTy::I64 => convert::<F, i64>(a, fraction, env) as u64,
-        IntTy::U64 => convert::<F, u64>(a, fraction, env),
-    }
-}
-
-fn from_fixed<F: Format>(from: IntTy, value: u64, fraction: u32, env: &mut Env) -> F::Bits {
-    match from {
-        IntTy::I32 => softfloat::from_fixed::<F, i32>(value as i32, fraction, env),
-        IntTy::U32 => softfloat::from_fixed::<F, u32>(value as u32, fraction, env),
-        IntTy::I64 => softfloat::from_fixed::<F, i64>(value as i64, fraction, env),
-        IntTy::U64 => softfloat::from_fixed::<F, u64>(value, fraction, env),
-    }
 }
 
 /// To a fixed-point number with `fraction` bits behind the point, toward zero; 32-bit results are
@@ -186,8 +114,8 @@ fn from_fixed<F: Format>(from: IntTy, value: u64, fraction: u32, env: &mut Env) 
 pub(super) fn to_fixed_point(cpu: &mut Cpu, fmt: Fmt, to: IntTy, a: u64, fraction: u32) -> u64 {
     let mut env = environment(cpu, Rm::Static(3));
     let result = match fmt {
-        Fmt::S => to_fixed::<F32>(to, a as u32, fraction, &mut env),
-        Fmt::D => to_fixed::<F64>(to, a, fraction, &mut env),
+        Fmt::S => RULES.to_fixed::<F32>(to, a as u32, fraction, &mut env),
+        Fmt::D => RULES.to_fixed::<F64>(to, a, fraction, &mut env),
     };
     raise(cpu, env.flags);
     result

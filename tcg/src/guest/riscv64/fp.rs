@@ -7,13 +7,19 @@
 //!
 //! Tested beside against chosen cases, and against qemu-riscv64 by `tests/isa/riscv64`.
 
-use crate::builder::{FCond, Fmt, Fp2, Fp3, FpOp, IntTy, Sgn};
-use crate::softfloat::{
-    self, Env, F32, F64, Format, Integer, MinMax, Negate, Rounding, Saturation,
-};
+use crate::builder::{Fmt, FpOp, Sgn};
+use crate::guest::fp::Rules;
+use crate::softfloat::{Env, F32, F64, MinMax, Rounding, Saturation};
 
 #[cfg(test)]
 mod tests;
+
+const RULES: Rules = Rules {
+    min_max: MinMax::Number2019,
+    min_max_num: MinMax::Number2019,
+    saturation: Saturation::RiscV,
+    negates_operands: false,
+};
 
 /// The upper half of an f-register that holds a single.
 const BOX: u64 = 0xffff_ffff_0000_0000;
@@ -74,8 +80,8 @@ pub fn execute(op: FpOp, fmt: Fmt, rm: u8, a: u64, b: u64, c: u64) -> (u64, u8) 
 pub fn compute(op: FpOp, fmt: Fmt, rm: u8, a: u64, b: u64, c: u64) -> (u64, u8) {
     let mut env = Env::riscv(rounding(rm));
     let result = match fmt {
-        Fmt::S => operate::<F32>(op, a, [a as u32, b as u32, c as u32], &mut env),
-        Fmt::D => operate::<F64>(op, a, [a, b, c], &mut env),
+        Fmt::S => RULES.operate::<F32>(op, a, [a as u32, b as u32, c as u32], &mut env),
+        Fmt::D => RULES.operate::<F64>(op, a, [a, b, c], &mut env),
     };
     // The first five flags are in the order of `fflags`.
     (result, env.flags.bits() & 0x1f)
@@ -105,79 +111,5 @@ fn rounding(rm: u8) -> Rounding {
         3 => Rounding::Up,
         4 => Rounding::NearestMaxMagnitude,
         _ => Rounding::NearestEven,
-    }
-}
-
-/// An operation in the format F; `integer` is the operand of a conversion from an integer.
-fn operate<F: Format<Sig = u64>>(
-    op: FpOp,
-    integer: u64,
-    [a, b, c]: [F::Bits; 3],
-    env: &mut Env,
-) -> u64 {
-    let number = match op {
-        FpOp::Two(op) => arithmetic::<F>(op, a, b, env),
-        FpOp::Three(op) => softfloat::fma::<F>(a, b, c, negations(op), env),
-        FpOp::Sqrt => softfloat::sqrt::<F>(a, env),
-        FpOp::Cmp(relation) => return holds::<F>(relation, a, b, env).into(),
-        FpOp::ToInt(to) => return to_integer::<F>(to, a, env),
-        FpOp::FromInt(from) => from_integer::<F>(from, integer, env),
-        FpOp::Round(_) => unreachable!("no instruction of F or D rounds to integral numbers"),
-        FpOp::Class => return softfloat::classify::<F>(a).into(),
-        FpOp::To(Fmt::S) => return softfloat::convert::<F, F32>(a, env).into(),
-        FpOp::To(Fmt::D) => return softfloat::convert::<F, F64>(a, env),
-    };
-    F::to_word(number)
-}
-
-fn arithmetic<F: Format>(op: Fp2, a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
-    match op {
-        Fp2::Add => softfloat::add::<F>(a, b, env),
-        Fp2::Sub => softfloat::sub::<F>(a, b, env),
-        Fp2::Mul => softfloat::mul::<F>(a, b, env),
-        Fp2::Div => softfloat::div::<F>(a, b, env),
-        Fp2::Min | Fp2::MinNum => softfloat::min::<F>(a, b, MinMax::Number2019, env),
-        Fp2::Max | Fp2::MaxNum => softfloat::max::<F>(a, b, MinMax::Number2019, env),
-    }
-}
-
-/// The fused forms negate the exact product and the addend, not the rounded sum.
-const fn negations(op: Fp3) -> Negate {
-    match op {
-        Fp3::Madd => Negate { product: false, addend: false },
-        Fp3::Msub => Negate { product: false, addend: true },
-        Fp3::Nmsub => Negate { product: true, addend: false },
-        Fp3::Nmadd => Negate { product: true, addend: true },
-    }
-}
-
-fn holds<F: Format>(relation: FCond, a: F::Bits, b: F::Bits, env: &mut Env) -> bool {
-    match relation {
-        FCond::Eq => softfloat::eq::<F>(a, b, env),
-        FCond::Lt => softfloat::lt::<F>(a, b, env),
-        FCond::Le => softfloat::le::<F>(a, b, env),
-        FCond::Unordered => softfloat::unordered::<F>(a, b, env),
-    }
-}
-
-fn to_integer<F: Format>(to: IntTy, a: F::Bits, env: &mut Env) -> u64 {
-    fn convert<F: Format, I: Integer>(a: F::Bits, env: &mut Env) -> I {
-        let rounding = env.rounding;
-        softfloat::to_int::<F, I>(a, rounding, Saturation::RiscV, env)
-    }
-    match to {
-        IntTy::I32 => i64::from(convert::<F, i32>(a, env)) as u64,
-        IntTy::U32 => i64::from(convert::<F, u32>(a, env) as i32) as u64,
-        IntTy::I64 => convert::<F, i64>(a, env) as u64,
-        IntTy::U64 => convert::<F, u64>(a, env),
-    }
-}
-
-fn from_integer<F: Format>(from: IntTy, value: u64, env: &mut Env) -> F::Bits {
-    match from {
-        IntTy::I32 => softfloat::from_int::<F, i32>(value as i32, env),
-        IntTy::U32 => softfloat::from_int::<F, u32>(value as u32, env),
-        IntTy::I64 => softfloat::from_int::<F, i64>(value as i64, env),
-        IntTy::U64 => softfloat::from_int::<F, u64>(value, env),
     }
 }
