@@ -4,6 +4,7 @@
 //! (`interp`), the translator (`host`) and the IR (`ir`) are builders. [`machine::Machine`] is
 //! what accelerators drive. See `ARCHITECTURE.md`.
 
+pub mod absent;
 pub mod builder;
 mod cache;
 mod fork;

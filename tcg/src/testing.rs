@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use arch::io::{GuestIo, PowerRequest, VcpuClock};
-
+use crate::absent::{NoDevices, NoTime};
 use crate::guest::Guest;
 use crate::machine::{Config, Machine, Mode};
 use crate::mmu::PAGE_MASK;
@@ -73,8 +72,8 @@ pub fn host_code<G: Guest>(state: G::State, gpa: u64, code: &[u8]) -> Option<Hos
         vcpus: 1,
         mode: Mode::Jit { threshold: 0 },
         code_bytes: CODE_BYTES,
-        io: Arc::new(Nothing),
-        clock: Arc::new(Nothing),
+        io: Arc::new(NoDevices),
+        clock: Arc::new(NoTime),
         firmware_calls: false,
     })
     .expect("memory for code");
@@ -90,39 +89,4 @@ pub fn host_code<G: Guest>(state: G::State, gpa: u64, code: &[u8]) -> Option<Hos
         0 => panic!("the block was not translated"),
         code => Some(native.listing(code)),
     }
-}
-
-/// No devices, no time.
-struct Nothing;
-
-impl GuestIo for Nothing {
-    fn read(&self, _: u64, data: &mut [u8]) {
-        data.fill(0);
-    }
-
-    fn write(&self, _: u64, _: &[u8]) {}
-
-    fn port_read(&self, _: u16, data: &mut [u8]) {
-        data.fill(0xff);
-    }
-
-    fn port_write(&self, _: u16, _: &[u8]) {}
-
-    fn watched(&self, _: u64, _: usize) {}
-
-    fn firmware_put(&self, _: u8) {}
-
-    fn firmware_get(&self) -> Option<u8> {
-        None
-    }
-
-    fn power(&self, _: PowerRequest) {}
-}
-
-impl VcpuClock for Nothing {
-    fn now_ns(&self) -> u64 {
-        0
-    }
-
-    fn set_alarm(&self, _: u32, _: Option<u64>) {}
 }

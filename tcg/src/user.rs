@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use arch::io::{GuestIo, PowerRequest, VcpuClock};
+use arch::io::VcpuClock;
 
+use crate::absent::NoDevices;
 use crate::guest::Guest;
 use crate::host::{NativeError, direct};
 use crate::interp::fields;
@@ -134,31 +135,4 @@ impl<G: Guest> Vcpu<G> {
         self.core.signals().leave();
         stop
     }
-}
-
-/// A process has no devices and no firmware.
-struct NoDevices;
-
-impl GuestIo for NoDevices {
-    fn read(&self, _: u64, data: &mut [u8]) {
-        data.fill(0);
-    }
-
-    fn write(&self, _: u64, _: &[u8]) {}
-
-    fn port_read(&self, _: u16, data: &mut [u8]) {
-        data.fill(0);
-    }
-
-    fn port_write(&self, _: u16, _: &[u8]) {}
-
-    fn watched(&self, _: u64, _: usize) {}
-
-    fn firmware_put(&self, _: u8) {}
-
-    fn firmware_get(&self) -> Option<u8> {
-        None
-    }
-
-    fn power(&self, _: PowerRequest) {}
 }

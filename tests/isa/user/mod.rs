@@ -10,7 +10,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arch::io::{GuestIo, PowerRequest, VcpuClock};
+use tcg::absent::{NoDevices, NoTime};
 use tcg::guest::Guest;
 use tcg::mmu::host::{Anonymous, HostRange};
 use tcg::mmu::ram::Slot;
@@ -27,41 +27,6 @@ pub(crate) const ENGINES: [(&str, Mode); 4] = [
     ("the translator", Mode::Jit { threshold: 0 }),
     ("interpreter and translator in turn", Mode::Jit { threshold: 3 }),
 ];
-
-/// A world without devices and without time.
-struct Nothing;
-
-impl GuestIo for Nothing {
-    fn read(&self, _: u64, data: &mut [u8]) {
-        data.fill(0);
-    }
-
-    fn write(&self, _: u64, _: &[u8]) {}
-
-    fn port_read(&self, _: u16, data: &mut [u8]) {
-        data.fill(0xff);
-    }
-
-    fn port_write(&self, _: u16, _: &[u8]) {}
-
-    fn watched(&self, _: u64, _: usize) {}
-
-    fn firmware_put(&self, _: u8) {}
-
-    fn firmware_get(&self) -> Option<u8> {
-        None
-    }
-
-    fn power(&self, _: PowerRequest) {}
-}
-
-impl VcpuClock for Nothing {
-    fn now_ns(&self) -> u64 {
-        0
-    }
-
-    fn set_alarm(&self, _: u32, _: Option<u64>) {}
-}
 
 /// Stops a run that does not end.
 struct Watchdog {
@@ -125,8 +90,8 @@ impl<G: UserGuest> User<G> {
             vcpus: 1,
             mode,
             code_bytes: 16 << 20,
-            io: Arc::new(Nothing),
-            clock: Arc::new(Nothing),
+            io: Arc::new(NoDevices),
+            clock: Arc::new(NoTime),
             firmware_calls: false,
         })
         .expect("memory for code");

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use arch::io::{GuestIo, PowerRequest, VcpuClock};
 use arch::x86_64::state::*;
 
 use super::{Oracle, Registers, TAKEN, Units, WINDOW};
+use crate::absent::{NoDevices, NoTime};
 use crate::guest::x86_64::{Exception, Vector, X86_64, has_semantics};
 use crate::isa::x86_64::{self as isa, Insn, Mem, Op, Operand, ROWS, Segment, sample};
 use crate::machine::{Config, Machine, Mode};
@@ -106,34 +106,6 @@ impl Rng {
     }
 }
 
-struct Nothing;
-
-impl GuestIo for Nothing {
-    fn read(&self, _: u64, data: &mut [u8]) {
-        data.fill(0);
-    }
-    fn write(&self, _: u64, _: &[u8]) {}
-    fn port_read(&self, _: u16, data: &mut [u8]) {
-        data.fill(0xff);
-    }
-
-    fn port_write(&self, _: u16, _: &[u8]) {}
-
-    fn watched(&self, _: u64, _: usize) {}
-    fn firmware_put(&self, _: u8) {}
-    fn firmware_get(&self) -> Option<u8> {
-        None
-    }
-    fn power(&self, _: PowerRequest) {}
-}
-
-impl VcpuClock for Nothing {
-    fn now_ns(&self) -> u64 {
-        0
-    }
-    fn set_alarm(&self, _: u32, _: Option<u64>) {}
-}
-
 /// A machine with the window's memory at the same address, and a page of code.
 pub(super) struct Guest {
     machine: Arc<Machine<X86_64>>,
@@ -151,8 +123,8 @@ impl Guest {
             vcpus: 1,
             mode,
             code_bytes: 64 << 20,
-            io: Arc::new(Nothing),
-            clock: Arc::new(Nothing),
+            io: Arc::new(NoDevices),
+            clock: Arc::new(NoTime),
             firmware_calls: false,
         })
         .expect("a machine");
