@@ -11,9 +11,22 @@ use crate::ops::vector::{lane, lanes, with_lane};
 use crate::softfloat::{self, F32, F64, Format};
 use crate::vcpu::Core;
 
-/// What an instruction does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Soft {
+/// Declares the operations, and their list.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What an instruction does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Soft {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Soft {
+            const ALL: &[Soft] = &[$(Soft::$name,)*];
+        }
+    };
+}
+
+operations! {
     ShiftSaturatingS,
     ShiftSaturatingU,
     ShiftSaturatingSu,
@@ -48,48 +61,6 @@ pub(super) enum Soft {
     Sha256h2,
     Sha256su0,
     Sha256su1,
-}
-
-impl Soft {
-    const ALL: [Soft; 34] = {
-        use Soft::*;
-        [
-            ShiftSaturatingS,
-            ShiftSaturatingU,
-            ShiftSaturatingSu,
-            ShiftRoundingS,
-            ShiftRoundingU,
-            ShiftSaturatingRoundingS,
-            ShiftSaturatingRoundingU,
-            AddUnsignedToSigned,
-            AddSignedToUnsigned,
-            RecipEstimate,
-            RecipSqrtEstimate,
-            FloatMulx,
-            FloatRecipStep,
-            FloatRecipSqrtStep,
-            FloatRecipEstimate,
-            FloatRecipSqrtEstimate,
-            FloatRecipExponent,
-            FixedToFloatS,
-            FixedToFloatU,
-            FloatToFixedS,
-            FloatToFixedU,
-            HalfNarrow,
-            HalfWiden,
-            FloatNarrowOdd,
-            Sha1c,
-            Sha1p,
-            Sha1m,
-            Sha1su0,
-            Sha1h,
-            Sha1su1,
-            Sha256h,
-            Sha256h2,
-            Sha256su0,
-            Sha256su1,
-        ]
-    };
 }
 
 /// How much of the registers takes part.
