@@ -44,7 +44,8 @@ fn is_defined(insn: &Insn) -> bool {
 /// Whether it works on registers alone, and leaves the count and the stack alone.
 fn is_harmless(insn: &Insn) -> bool {
     let shifts = matches!(insn.operands[1], Operand::Gpr(RCX, isa::Width::B))
-        && matches!(insn.operands[2], Operand::None);
+        && matches!(insn.operands[2], Operand::None)
+        && !matches!(insn.op(), Op::Xchg | Op::Xadd | Op::Cmpxchg);
     let address = [insn.mem.base, insn.mem.index.map(|i| i.0)];
     let lea = insn.op() == Op::Lea;
     insn.operands.iter().enumerate().all(|(at, operand)| match *operand {
