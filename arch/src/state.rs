@@ -252,3 +252,23 @@ macro_rules! cpu_state {
     (@first [ $given:expr ] [ $default:expr ]) => { $given };
     (@first [] [ $default:expr ]) => { $default };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CpuState;
+
+    fn names_are_distinct<S: CpuState>() {
+        let mut names: Vec<&str> = S::REGS.iter().map(|reg| reg.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!((names.len(), names[0].is_empty()), (all, false));
+    }
+
+    #[test]
+    fn every_register_has_a_name_of_its_own() {
+        names_are_distinct::<crate::riscv64::Hart>();
+        names_are_distinct::<crate::aarch64::Cpu>();
+        names_are_distinct::<crate::x86_64::Cpu>();
+    }
+}

@@ -21,15 +21,6 @@ fn the_stack_pointer_is_register_31() {
 }
 
 #[test]
-fn every_register_has_a_name_of_its_own() {
-    let mut names: Vec<&str> = Cpu::REGS.iter().map(|reg| reg.name).collect();
-    names.sort_unstable();
-    let all = names.len();
-    names.dedup();
-    assert_eq!((names.len(), names[0].is_empty()), (all, false));
-}
-
-#[test]
 fn a_reset_is_in_the_kernel() {
     let cpu = Cpu::reset();
     assert!(cpu.has_own_stack() && !Cpu::new().has_own_stack());
