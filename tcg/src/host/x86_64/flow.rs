@@ -5,6 +5,7 @@ use super::emit::{Emit, Node, V};
 use super::flags::store_image;
 use super::layout;
 use super::regs::*;
+use super::stubs::Stubs;
 use crate::builder::{Bin, Flow, Width};
 use crate::cache::jumps;
 use crate::guest::Guest;
@@ -285,20 +286,24 @@ impl<G: Guest> Emit<'_, G> {
         self.asm.alu_imm(Alu::And, D, Rm::Reg(RCX), mask);
         self.asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
         self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
-        for stub in [self.stubs.request, self.stubs.jump] {
-            if stub == self.stubs.jump {
-                self.asm.alu(Alu::Cmp, Q, at, Rm::Mem(Mem::base(RCX, 0)));
-            }
-            self.jcc_cold(cc::NE);
-            if at != RAX {
-                self.cold.mov(Q, RAX, at);
-            }
-            if odd {
-                self.cold.alu_imm(Alu::And, Q, Rm::Reg(RAX), -2);
-            }
-            self.cold_jmp(stub);
-        }
+        let Stubs { request, jump: unknown, .. } = *self.stubs;
+        self.leave_at(at, odd, request);
+        self.asm.alu(Alu::Cmp, Q, at, Rm::Mem(Mem::base(RCX, 0)));
+        self.leave_at(at, odd, unknown);
         form::JMP_EV.m(&mut self.asm, Q, Rm::Mem(Mem::base(RCX, 8)));
         self.release();
+    }
+
+    /// Unless the comparison said "equal": by a stub, to the guest address in a register. `odd`: the
+    /// lowest bit may be set, and does not count.
+    fn leave_at(&mut self, address: Reg, odd: bool, stub: usize) {
+        self.jcc_cold(cc::NE);
+        if address != RAX {
+            self.cold.mov(Q, RAX, address);
+        }
+        if odd {
+            self.cold.alu_imm(Alu::And, Q, Rm::Reg(RAX), -2);
+        }
+        self.cold_jmp(stub);
     }
 }
