@@ -125,6 +125,24 @@ fn riscv64_on_this_host() {
             &[FmaddD(FArith3 { rd: FA0, rs1: FA0, rs2: FA5, rs3: FT0, rm: DYNAMIC })],
         ),
         ("comparison of doubles", &[FltD(FCmp { rd: A0, rs1: FA0, rs2: FA5 })]),
+        (
+            "comparison of doubles that raises no flag",
+            &[
+                Csrrs(CsrR { rd: T0, rs1: ZERO, csr: 1 }),
+                FltD(FCmp { rd: A0, rs1: FA0, rs2: FA5 }),
+                Csrrw(CsrR { rd: ZERO, rs1: T0, csr: 1 }),
+            ],
+        ),
+        ("product and sum of doubles", &[FmulD(f2(FA0, FA0, FA5)), FaddD(f2(FA0, FA0, FT0))]),
+        (
+            "loop: sum of singles",
+            &[
+                Flw(FLoad { rd: FT0, rs1: A0, imm: 0 }),
+                Addi(i(A0, A0, 4)),
+                FaddS(f2(FA0, FA0, FT0)),
+                Bne(back12),
+            ],
+        ),
         ("double to integer", &[FcvtWD(FToInt { rd: A0, rs1: FA0, rm: 1 })]),
         ("integer to double", &[FcvtDW(FFromInt { rd: FA0, rs1: A0, rm: DYNAMIC })]),
         ("load of a double", &[Fld(FLoad { rd: FA0, rs1: A1, imm: 8 })]),

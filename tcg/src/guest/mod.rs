@@ -152,6 +152,11 @@ pub trait Guest: Arch {
     fn decode(bytes: &[u8], mode: u32) -> Decoded<Self::Insn>;
     /// A block ends behind this instruction: control never, or seldom, goes on to the next.
     fn ends_block(insn: Self::Insn) -> bool;
+    /// Whether three instructions keep the sticky floating-point flags in a register, compare two
+    /// numbers, and restore the flags: what the comparison raises is not seen.
+    fn compares_quietly(_insns: [Self::Insn; 3], _mode: u32) -> bool {
+        false
+    }
     /// Describes an instruction.
     fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Self::Insn, mode: u32) -> Lowered<Self, B>;
     /// The exception of an undefined instruction.

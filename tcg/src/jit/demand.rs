@@ -165,10 +165,13 @@ pub(super) mod tests {
     use crate::jit::probe;
     use arch::riscv64::Riscv64;
 
+    /// The floating-point unit is on, and its registers count as changed.
+    const MODE: u32 = 3;
+
     pub(crate) fn usage(code: &[u32]) -> Vec<Usage> {
         code.iter()
-            .map(|word| match Riscv64::decode(&word.to_le_bytes(), 0) {
-                Decoded::Insn(insn, len) => probe::usage::<Riscv64>(At { pc: 0, len }, insn, 0),
+            .map(|word| match Riscv64::decode(&word.to_le_bytes(), MODE) {
+                Decoded::Insn(insn, len) => probe::usage::<Riscv64>(At { pc: 0, len }, insn, MODE),
                 _ => panic!("{word:#x} is an instruction"),
             })
             .collect()

@@ -5,8 +5,11 @@ pub(crate) mod cell;
 pub(crate) mod codebuf;
 pub(crate) mod demand;
 pub(crate) mod groups;
+pub(crate) mod nans;
 pub(crate) mod probe;
 pub(crate) mod rotate;
+
+use nans::AnyNans;
 
 /// Why translated code returned to the dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub(crate) struct Row {
     pub(crate) vec: u16,
     /// Index into [`Rows::narrow`] plus one; 0: none.
     pub(crate) narrow: u16,
+    /// Index into [`Rows::nans`] plus one; 0: none.
+    pub(crate) nans: u16,
 }
 
 /// In [`Row::host`]: the row is that of an access, not of a call. Both kinds may name one address:
@@ -88,6 +93,8 @@ pub(crate) struct Rows {
     /// Distinct sets of guest registers of which only the low 32 bits are right: what is above
     /// are copies of bit 31 ([`demand`]).
     pub(crate) narrow: Box<[u64]>,
+    /// Distinct sets of vector registers whose NaNs are to be made the guest's.
+    pub(crate) nans: Box<[AnyNans]>,
     /// Offset of the jump that leaves the loop which the block is.
     pub(crate) loop_exit: Option<usize>,
 }

@@ -37,10 +37,24 @@ pub(crate) struct Usage {
     pub(crate) accesses: bool,
     /// It calls into Rust.
     pub(crate) calls: bool,
+    /// A comparison whose flags nobody sees: the next instruction would restore them.
+    pub(crate) quiet: bool,
     /// Vector registers used.
     pub(crate) vectors: u64,
     /// Vector registers written.
     pub(crate) vectors_written: u64,
+    /// Vector registers read as single-precision numbers.
+    pub(crate) singles: u64,
+    /// The same of double precision.
+    pub(crate) doubles: u64,
+    /// Vector registers written with anything else.
+    pub(crate) no_singles: u64,
+    /// The register that gets the result of floating-point arithmetic, and its format.
+    pub(crate) result: Option<(u8, Fmt)>,
+    /// Vector registers of which every bit counts: they are not just operands of arithmetic.
+    pub(crate) bits: u64,
+    /// [`super::nans`]: the result may be any NaN.
+    pub(crate) any_nan: bool,
     /// Where it may go.
     pub(crate) target: Option<u64>,
     /// It may leave the block.
@@ -221,6 +235,19 @@ fn form_of(op: Bin, w: Width, a: Value, b: Value) -> Form {
     }
 }
 
+/// A floating-point value, or a vector.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Number {
+    /// Registers that it has bits of.
+    bits: u64,
+    /// It was computed.
+    computed: bool,
+}
+
+impl Number {
+    const COMPUTED: Self = Self { bits: 0, computed: true };
+}
+
 /// Listens to one instruction.
 pub(crate) struct Probe<G> {
     usage: Usage,
@@ -342,7 +369,7 @@ impl<G: Guest> Probe<G> {
 
 impl<G: Guest> Builder<G> for Probe<G> {
     type V = Value;
-    type F = ();
+    type F = Number;
     type Trap = std::convert::Infallible;
 
     fn get(&mut self, r: u8) -> Value {
@@ -490,84 +517,126 @@ impl<G: Guest> Builder<G> for Probe<G> {
         Value::SIGN
     }
     /// A single that is not boxed is left to the interpreter.
-    fn fget(&mut self, r: u8, fmt: Fmt) {
+    fn fget(&mut self, r: u8, fmt: Fmt) -> Number {
         self.usage.vectors |= 1 << r;
         self.usage.traps |= fmt == Fmt::S && G::NAN_BOXED;
+        match fmt {
+            Fmt::S => self.usage.singles |= 1 << r,
+            Fmt::D => self.usage.doubles |= 1 << r,
+        }
+        Number { bits: 1 << r, computed: false }
     }
-    fn fset(&mut self, r: u8, _: Fmt, (): ()) {
+    fn fset(&mut self, r: u8, fmt: Fmt, v: Number) {
+        self.usage.bits |= v.bits;
+        self.usage.result = v.computed.then_some((r, fmt));
         self.usage.vectors |= 1 << r;
         self.usage.vectors_written |= 1 << r;
+        self.usage.no_singles |= u64::from(fmt != Fmt::S) << r;
     }
-    fn fload(&mut self, va: Value, fmt: Fmt) -> Result<(), Self::Trap> {
+    fn fload(&mut self, va: Value, fmt: Fmt) -> Result<Number, Self::Trap> {
         self.plain_access(va, float(fmt), false);
-        Ok(())
+        Ok(Number::default())
     }
-    fn fstore(&mut self, va: Value, (): (), fmt: Fmt) -> Result<(), Self::Trap> {
+    fn fstore(&mut self, va: Value, v: Number, fmt: Fmt) -> Result<(), Self::Trap> {
+        self.usage.bits |= v.bits;
         self.plain_access(va, float(fmt), true);
         Ok(())
     }
-    fn fp2(&mut self, _: Fp2, _: Fmt, _: Rm, (): (), (): ()) {}
-    fn fp3(&mut self, _: Fp3, _: Fmt, _: Rm, (): (), (): (), (): ()) {}
-    fn fsqrt(&mut self, _: Fmt, _: Rm, (): ()) {}
-    fn fsgnj(&mut self, _: Sgn, _: Fmt, (): (), (): ()) {}
-    fn fcmp(&mut self, _: FCond, _: Fmt, (): (), (): ()) -> Value {
+    fn fp2(&mut self, _: Fp2, _: Fmt, _: Rm, _: Number, _: Number) -> Number {
+        Number::COMPUTED
+    }
+    fn fp3(&mut self, _: Fp3, _: Fmt, _: Rm, _: Number, _: Number, _: Number) -> Number {
+        Number::COMPUTED
+    }
+    fn fsqrt(&mut self, _: Fmt, _: Rm, _: Number) -> Number {
+        Number::COMPUTED
+    }
+    fn fsgnj(&mut self, _: Sgn, _: Fmt, a: Number, b: Number) -> Number {
+        Number { bits: a.bits | b.bits, computed: false }
+    }
+    fn fcmp(&mut self, _: FCond, _: Fmt, _: Number, _: Number) -> Value {
         Value::SIGN
     }
-    fn fcvt_int(&mut self, _: Fmt, _: IntTy, _: Rm, (): ()) -> Value {
+    fn fcvt_int(&mut self, _: Fmt, _: IntTy, _: Rm, _: Number) -> Value {
         Value::ANY
     }
-    fn fcvt_from_int(&mut self, _: Fmt, _: IntTy, _: Rm, v: Value) {
+    fn fcvt_from_int(&mut self, _: Fmt, _: IntTy, _: Rm, v: Value) -> Number {
         self.uses(v);
+        Number::default()
     }
-    fn fcvt(&mut self, _: Fmt, _: Fmt, _: Rm, (): ()) {}
-    fn fclass(&mut self, _: Fmt, (): ()) -> Value {
+    fn fcvt(&mut self, _: Fmt, _: Fmt, _: Rm, _: Number) -> Number {
+        Number::COMPUTED
+    }
+    fn fclass(&mut self, _: Fmt, v: Number) -> Value {
+        self.usage.bits |= v.bits;
         Value::SIGN
     }
     fn fp_raised(&mut self) -> Value {
         Value::SIGN
     }
     fn fp_forget(&mut self) {}
-    fn fbits(&mut self, _: Fmt, (): ()) -> Value {
+    fn fbits(&mut self, _: Fmt, v: Number) -> Value {
+        self.usage.bits |= v.bits;
         Value::ANY
     }
-    fn fraw(&mut self, _: Fmt, v: Value) {
+    fn fraw(&mut self, _: Fmt, v: Value) -> Number {
         self.uses(v);
+        Number::default()
     }
-    fn fround(&mut self, _: Fmt, _: Rm, _: bool, (): ()) {}
-    fn fcmp_flags(&mut self, _: FpFlags, _: bool, _: Fmt, (): (), (): ()) {
+    fn fround(&mut self, _: Fmt, _: Rm, _: bool, _: Number) -> Number {
+        Number::COMPUTED
+    }
+    fn fcmp_flags(&mut self, _: FpFlags, _: bool, _: Fmt, _: Number, _: Number) {
         self.usage.flags_written |= ALL_FLAGS;
     }
-    fn xget(&mut self, r: u8) {
+    fn xget(&mut self, r: u8) -> Number {
         self.usage.vectors |= 1 << r;
+        self.usage.bits |= 1 << r;
+        Number::default()
     }
-    fn xset(&mut self, r: u8, (): ()) {
+    fn xset(&mut self, r: u8, _: Number) {
         self.usage.vectors |= 1 << r;
         self.usage.vectors_written |= 1 << r;
+        self.usage.no_singles |= 1 << r;
     }
-    fn ximm(&mut self, _: u128) {}
-    fn xload(&mut self, va: Value, m: MemOp) -> Result<(), Self::Trap> {
+    fn ximm(&mut self, _: u128) -> Number {
+        Number::default()
+    }
+    fn xload(&mut self, va: Value, m: MemOp) -> Result<Number, Self::Trap> {
         self.plain_access(va, m, false);
-        Ok(())
+        Ok(Number::default())
     }
-    fn xstore(&mut self, va: Value, (): (), m: MemOp) -> Result<(), Self::Trap> {
+    fn xstore(&mut self, va: Value, _: Number, m: MemOp) -> Result<(), Self::Trap> {
         self.plain_access(va, m, true);
         Ok(())
     }
-    fn x1(&mut self, _: X1, _: Width, (): ()) {}
-    fn x2(&mut self, _: X2, _: Width, (): (), (): ()) {}
-    fn xnum(&mut self, _: XImm, _: Width, (): (), (): (), _: u8) {}
-    fn xselect(&mut self, (): (), (): (), (): ()) {}
-    fn xlane(&mut self, _: Width, (): (), _: u8) -> Value {
+    fn x1(&mut self, _: X1, _: Width, v: Number) -> Number {
+        v
+    }
+    fn x2(&mut self, _: X2, _: Width, a: Number, _: Number) -> Number {
+        a
+    }
+    fn xnum(&mut self, _: XImm, _: Width, a: Number, _: Number, _: u8) -> Number {
+        a
+    }
+    fn xselect(&mut self, _: Number, b: Number, _: Number) -> Number {
+        b
+    }
+    fn xlane(&mut self, _: Width, _: Number, _: u8) -> Value {
         Value::ANY
     }
-    fn xinsert(&mut self, w: Width, (): (), _: u8, v: Value) {
+    fn xinsert(&mut self, w: Width, x: Number, _: u8, v: Value) -> Number {
         self.uses_at(w, v);
+        x
     }
-    fn xsplat(&mut self, w: Width, v: Value) {
+    fn xsplat(&mut self, w: Width, v: Value) -> Number {
         self.uses_at(w, v);
+        Number::default()
     }
-    fn xmask(&mut self, _: Width, (): ()) -> Value {
+    fn xmask(&mut self, _: Width, _: Number) -> Value {
         Value::ANY
     }
-    fn xfp(&mut self, _: FpOp, _: Fmt, _: Rm, _: [(); 3]) {}
+    fn xfp(&mut self, _: FpOp, _: Fmt, _: Rm, _: [Number; 3]) -> Number {
+        Number::default()
+    }
 }

@@ -7,7 +7,7 @@ use tcg::builder::{At, Bin, Flow};
 use tcg::guest::riscv64::Riscv64;
 use tcg::ir::{self, List, Op, V};
 use tcg::isa::pattern::Pattern;
-use tcg::isa::riscv64::{Ext, Insn, PATTERNS};
+use tcg::isa::riscv64::{CsrR, Ext, FCmp, Insn, PATTERNS};
 
 use crate::rng::Rng;
 use crate::sequence::{Atom, Indirect, Kind, Sequence, decode, length, load_number};
@@ -182,7 +182,8 @@ impl Draft<'_> {
                 55..=76 => self.memory(),
                 77..=86 => self.forward(),
                 87..=89 => self.indirect(),
-                90..=93 => self.csr(),
+                90..=92 => self.csr(),
+                93 => self.quiet_comparison(),
                 94..=95 => {
                     self.push(Kind::Straight { setup: Vec::new(), body: vec![FENCE_I] });
                 }
@@ -206,9 +207,10 @@ impl Draft<'_> {
     fn inner_loop(&mut self) {
         for _ in 0..2 + self.rng.below(14) {
             match self.rng.below(10) {
-                0..=6 => self.straight(false),
-                7 => self.straight(true),
+                0..=4 => self.straight(false),
+                5..=7 => self.straight(true),
                 8 => self.memory(),
+                _ if self.rng.chance(1, 4) => self.quiet_comparison(),
                 _ => self.forward(),
             }
         }
@@ -416,6 +418,27 @@ impl Draft<'_> {
             word = csr << 20 | (self.rng.below(32) as u32) << 15 | how << 12 | rd << 7 | 0x73;
         }
         self.push(Kind::Straight { setup: Vec::new(), body: vec![word] });
+    }
+
+    /// What compilers make of a comparison that must raise no flag.
+    fn quiet_comparison(&mut self) {
+        let free: Vec<u8> = (0..32).filter(|r| self.locked >> r & 1 == 0).collect();
+        let (kept, rd) = (self.rng.pick(&free), self.rng.pick(&free));
+        let operands = FCmp { rd, rs1: self.float_register(), rs2: self.float_register() };
+        let compare = match self.rng.below(4) {
+            0 => Insn::FltS(operands),
+            1 => Insn::FleS(operands),
+            2 => Insn::FltD(operands),
+            _ => Insn::FleD(operands),
+        };
+        let keep = Insn::Csrrs(CsrR { rd: kept, csr: 1, rs1: 0 });
+        let restore = Insn::Csrrw(CsrR { rd: 0, csr: 1, rs1: kept });
+        let body = [keep, compare, restore].map(|insn| insn.encode()).to_vec();
+        self.push(Kind::Straight { setup: Vec::new(), body });
+    }
+
+    fn float_register(&mut self) -> u8 {
+        if self.focus.is_empty() { self.rng.below(32) as u8 } else { self.rng.pick(&self.focus) }
     }
 
     /// What may trap.

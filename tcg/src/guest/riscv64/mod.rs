@@ -139,6 +139,10 @@ impl Guest for Riscv64 {
         }
     }
 
+    fn compares_quietly(insns: [Insn; 3], mode: u32) -> bool {
+        mode & MODE_FS == FS_DIRTY && sem::compares_quietly(insns)
+    }
+
     fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, mode: u32) -> Lowered<Self, B> {
         if mode & MODE_FS != FS_DIRTY && isa::PATTERNS[insn.row()].ext & FLOAT.0 != 0 {
             let field = offset_of!(Hart, mstatus);

@@ -26,6 +26,7 @@ use crate::jit::groups::{self, Plan};
 use crate::jit::probe::{self, Usage};
 use crate::jit::rotate::{self, Fused};
 use crate::jit::{ACCESS, Row};
+use crate::softfloat::NanRule;
 
 /// A value: an index into the instruction's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,12 @@ pub(super) enum LastDef {
 /// operation is recognised by its registers.
 pub(super) const fn folds<G: Guest>() -> bool {
     G::FLAGS == usize::MAX
+}
+
+/// Whether NaNs that only arithmetic reads are left as they are ([`crate::jit::nans`]): of guests
+/// with one NaN that box singles.
+pub(super) fn defers_nans<G: Guest>(mode: u32) -> bool {
+    G::NAN_BOXED && G::fp_nan(mode) == NanRule::Canonical
 }
 
 /// See the module.
@@ -225,6 +232,12 @@ impl<'a, G: Guest> Emit<'a, G> {
         self.last = None;
         self.fp.begin();
         self.release();
+    }
+
+    /// The present instruction restores flags that the one before it has not touched.
+    pub(super) fn left_out(&self) -> Option<Flow<V>> {
+        let before = self.index.checked_sub(1)?;
+        self.usage[before].quiet.then_some(Flow::Next)
     }
 
     /// Translates the present instruction if it is one of several that are done as one.
@@ -509,6 +522,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         let homes = if self.is_free() { self.home_list(homes) } else { 0 };
         let vec = self.xlist();
         let narrow = self.narrow_list();
+        let nans = self.nan_list();
         self.rows.push(Row {
             host: self.buf.offset_of(place) as u32 | kind,
             pc: self.at.pc.wrapping_sub(self.pc) as u16,
@@ -516,6 +530,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             homes,
             vec,
             narrow,
+            nans,
         });
     }
 
@@ -526,6 +541,18 @@ impl<'a, G: Guest> Emit<'a, G> {
             self.home_lists.push(list);
         }
         self.home_lists.len() as u16
+    }
+
+    /// What a row says about the NaNs of vector registers.
+    fn nan_list(&mut self) -> u16 {
+        let nans = self.fp.any_nans;
+        if nans.is_empty() {
+            return 0;
+        }
+        if self.fp.nan_lists.last() != Some(&nans) {
+            self.fp.nan_lists.push(nans);
+        }
+        self.fp.nan_lists.len() as u16
     }
 
     /// What a row says about [`Self::narrow`].

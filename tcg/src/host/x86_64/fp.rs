@@ -14,6 +14,7 @@ use super::pool::{self, Constant};
 use super::regs::*;
 use crate::builder::{Fmt, Fp2, Fp3, FpOp, Rm, Sgn, Width, X1, X2, XImm};
 use crate::guest::{FpMode, Guest};
+use crate::jit::nans::AnyNans;
 use crate::softfloat::NanRule;
 use crate::vcpu::SPILL_VECTORS;
 
@@ -110,10 +111,16 @@ pub(super) struct Fp {
     pub(super) locals: [XLocal; XLOCALS.len()],
     /// By host register.
     pub(super) low: [Low; 16],
+    /// Guest registers that hold boxed singles as long as the loop runs.
+    pub(super) singles: u64,
     temps: u16,
     spills: u8,
     pub(super) held: u16,
     clock: u32,
+    /// Guest registers whose NaNs are still to be made the guest's.
+    pub(super) any_nans: AnyNans,
+    /// What rows say about them.
+    pub(super) nan_lists: Vec<AnyNans>,
     /// Lists of dirty registers, for rows, which count them from one.
     pub(super) lists: Vec<Box<[(u8, u8)]>>,
 }
@@ -154,7 +161,7 @@ impl<G: Guest> Emit<'_, G> {
         G::FP.pins.iter().take(XPINS.len()).position(|&p| p == r)
     }
 
-    fn xlocal_of(&self, r: u8) -> Option<usize> {
+    pub(super) fn xlocal_of(&self, r: u8) -> Option<usize> {
         self.fp.locals.iter().position(|l| l.guest == Some(r))
     }
 
@@ -185,9 +192,11 @@ impl<G: Guest> Emit<'_, G> {
 
     fn free_xlocal(&mut self) -> usize {
         let taken = self.fp.temps | self.fp.held;
-        let at = (0..XLOCALS.len())
-            .filter(|at| taken >> at & 1 == 0)
-            .min_by_key(|&at| (self.fp.locals[at].guest.is_some(), self.fp.locals[at].used));
+        let at = (0..XLOCALS.len()).filter(|at| taken >> at & 1 == 0).min_by_key(|&at| {
+            let guest = self.fp.locals[at].guest;
+            let any_nan = guest.is_some_and(|r| self.fp.any_nans.format(r).is_some());
+            (any_nan, guest.is_some(), self.fp.locals[at].used)
+        });
         let at = match at {
             Some(at) => at,
             None => self.spill_xtemp(),
@@ -220,6 +229,10 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn xwrite_back(&mut self, at: usize) {
         let local = self.fp.locals[at];
         if let (Some(r), true) = (local.guest, local.dirty) {
+            if let Some(fmt) = self.fp.any_nans.format(r) {
+                self.check_nan(fmt, XLOCALS[at]);
+                self.fp.any_nans.remove(r);
+            }
             super::store_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));
             self.fp.locals[at].dirty = false;
         }
@@ -292,22 +305,48 @@ impl<G: Guest> Emit<'_, G> {
             return f;
         }
         let host = self.xreg(r);
-        let known = self.fp.low[usize::from(host)] == Low::Single;
+        let known = self.fp.low[usize::from(host)] == Low::Single || self.fp.singles >> r & 1 != 0;
         if !known {
-            form::MOVQ_EQ_VX.rm(&mut self.asm, Q, host, asm::Rm::Reg(RAX));
-            form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
-            self.asm.alu_imm(asm::Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
-            self.jcc_cold(cc::NE);
-            self.cold_interpret();
-            self.fp.low[usize::from(host)] = Low::Single;
+            self.check_box(host, self.at.pc);
         }
         f
     }
 
-    /// A slow path that leaves this instruction and the rest of the block to the interpreter.
-    fn cold_interpret(&mut self) {
+    /// If a register does not hold a boxed single, the interpreter goes on at `pc`.
+    fn check_box(&mut self, host: Reg, pc: u64) {
+        form::MOVQ_EQ_VX.rm(&mut self.asm, Q, host, asm::Rm::Reg(RAX));
+        form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
+        self.asm.alu_imm(asm::Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
+        self.jcc_cold(cc::NE);
+        self.cold_interpret(pc);
+        self.set_low(host, Low::Single);
+    }
+
+    /// Before a loop: registers that it first reads as singles, and writes as nothing else, are
+    /// checked once.
+    pub(super) fn check_loop_singles(&mut self) {
+        let (mut seen, mut read, mut others) = (0, 0, 0);
+        for u in &self.usage {
+            read |= u.singles & !seen;
+            seen |= u.vectors;
+            others |= u.no_singles;
+        }
+        for r in (0..64).filter(|r| G::NAN_BOXED && (read & !others) >> r & 1 != 0) {
+            let pin = Self::xpin(r).map(|at| XPINS[at]);
+            if let Some(host) = pin.or(self.xlocal_of(r).map(|at| XLOCALS[at])) {
+                if self.low(host) != Low::Single {
+                    self.check_box(host, self.pc);
+                }
+                self.fp.singles |= 1 << r;
+            }
+        }
+    }
+
+    /// A slow path that leaves the instruction at `pc` and what follows to the interpreter.
+    pub(super) fn cold_interpret(&mut self, pc: u64) {
+        self.cold_check_nans();
         self.cold_flush();
-        self.cold.mov_imm(RAX, self.at.pc);
+        self.cold.mov_imm(RAX, pc);
         let stub = self.stubs.interpret;
         self.cold_jmp(stub);
     }
@@ -356,8 +395,12 @@ impl<G: Guest> Emit<'_, G> {
                 }
             }
         }
+        self.fp.any_nans.remove(r);
         if let Some(fmt) = fmt {
             self.end_number(r, fmt);
+            if self.usage[self.index].any_nan {
+                self.fp.any_nans.add(r, fmt);
+            }
         }
         self.fp.held = 0;
     }
@@ -386,11 +429,19 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     fn xadopt(&mut self, host: Reg, r: u8) {
-        if let Some(old) = self.xlocal_of(r) {
-            self.fp.locals[old] = XLocal::default();
-        }
         let at = XLOCALS.iter().position(|&l| l == host).expect("temporaries are locals");
         self.fp.temps &= !(1 << at);
+        if let Some(old) = self.xlocal_of(r) {
+            // Where a loop goes on registers have to be where they were.
+            if self.loops() {
+                let to = XLOCALS[old];
+                form::MOVAPS_VX_WX.rm(&mut self.asm, Q, to, asm::Rm::Reg(host));
+                self.set_low(to, self.low(host));
+                self.fp.locals[old].dirty = true;
+                return self.xtouch(old);
+            }
+            self.fp.locals[old] = XLocal::default();
+        }
         self.fp.locals[at] = XLocal { guest: Some(r), dirty: true, ..XLocal::default() };
         self.xtouch(at);
     }
@@ -577,11 +628,39 @@ impl<G: Guest> Emit<'_, G> {
         }
     }
 
-    /// If the result is a NaN, makes it the canonical one.
+    /// If the result of the present instruction is a NaN, makes it the canonical one, now or later.
     fn canonical_nan(&mut self, fmt: Fmt, to: Reg) {
+        if !self.usage[self.index].any_nan {
+            self.check_nan(fmt, to);
+        }
+    }
+
+    /// If a register holds a NaN, makes it the canonical one.
+    fn check_nan(&mut self, fmt: Fmt, to: Reg) {
         let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
         compare.rm(&mut self.asm, Q, to, asm::Rm::Reg(to));
         self.jcc_cold(cc::P);
+        self.cold_nan(fmt, to);
+        self.cold_back();
+    }
+
+    /// In a slow path that leaves: makes the NaNs the guest's that have been left for later.
+    fn cold_check_nans(&mut self) {
+        for r in 0..G::FP.count as u8 {
+            let Some(fmt) = self.fp.any_nans.format(r) else { continue };
+            let pin = Self::xpin(r).map(|at| XPINS[at]);
+            let local = self.xlocal_of(r).map(|at| XLOCALS[at]);
+            let Some(host) = pin.or(local) else { continue };
+            let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+            compare.rm(&mut self.cold, Q, host, asm::Rm::Reg(host));
+            let number = self.cold.jcc_short(cc::NP);
+            self.cold_nan(fmt, host);
+            self.cold.bind(number);
+        }
+    }
+
+    /// In a slow path: the guest's NaN.
+    fn cold_nan(&mut self, fmt: Fmt, to: Reg) {
         let nan = match fmt {
             Fmt::S if G::NAN_BOXED => Constant::NanS,
             Fmt::S => Constant::NanSingle,
@@ -589,7 +668,6 @@ impl<G: Guest> Emit<'_, G> {
         };
         let form = if G::NAN_BOXED { form::MOVSD_VX_WX } else { form::MOVAPS_VX_WX };
         self.cold_constant(form, to, nan);
-        self.cold_back();
     }
 
     /// An instruction of a slow path with a constant from the pool.

@@ -26,8 +26,16 @@ impl<G: Guest> Emit<'_, G> {
             }
             FCond::Lt | FCond::Le => {
                 // b against a: "above" is false for unordered operands.
-                let compare = by(fmt, form::COMISS_VX_WX, form::COMISD_VX_WX);
-                compare.rm(&mut self.asm, Q, y, asm::Rm::Reg(x));
+                if self.usage[self.index].quiet {
+                    let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+                    compare.rm(&mut self.asm, Q, y, asm::Rm::Reg(x));
+                    // NaNs may raise a flag.
+                    self.jcc_cold(cc::P);
+                    self.cold_interpret(self.at.pc);
+                } else {
+                    let compare = by(fmt, form::COMISS_VX_WX, form::COMISD_VX_WX);
+                    compare.rm(&mut self.asm, Q, y, asm::Rm::Reg(x));
+                }
                 self.asm.setcc(if c == FCond::Lt { cc::A } else { cc::AE }, RAX);
             }
             FCond::Unordered => {
@@ -210,8 +218,8 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Clears them.
     pub(super) fn forget_raised(&mut self) {
+        // All but the flags is in memory as it is in the unit.
         let word = asm::Rm::Mem(layout::guest_mxcsr::<G>());
-        form::STMXCSR_MD.m(&mut self.asm, D, word);
         self.asm.alu_imm(Alu::And, D, word, !MXCSR_FLAGS as i32);
         form::LDMXCSR_MD.m(&mut self.asm, D, word);
         self.forget_host_flags();

@@ -34,7 +34,8 @@ pub(super) struct Head {
     vectors: [XLocal; XLOCALS.len()],
 }
 
-/// Places that a free loop leaves empty at its beginning, for what comes up in an instruction.
+/// Places that a loop leaves empty at its beginning, for what comes up in an instruction: of those
+/// for integers a free loop only.
 const EMPTY: usize = 2;
 
 /// Instructions of a loop whose first run may be emitted by itself.
@@ -115,6 +116,7 @@ impl<G: Guest> Emit<'_, G> {
         self.ordered = false;
         self.last = None;
         self.known.clear();
+        self.check_loop_singles();
         // The jump out is changed while others may run it: in one piece of eight bytes.
         let check = self.here() + 7;
         self.asm.nops((check.next_multiple_of(8) - check) as usize);
@@ -268,24 +270,39 @@ impl<G: Guest> Emit<'_, G> {
     fn load_loop_vectors(&mut self) {
         let pins = &G::FP.pins[..G::FP.pins.len().min(XPINS.len())];
         let used = busiest(&self.usage, !mask_of(pins), |u| u.vectors);
-        for (at, r) in used.into_iter().take(XLOCALS.len()).enumerate() {
+        for (at, r) in used.into_iter().take(XLOCALS.len() - EMPTY).enumerate() {
             super::load_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));
             self.fp.locals[at] = XLocal::new(r, false);
         }
     }
 
-    fn take_vector_places(&mut self, vectors: &[XLocal; XLOCALS.len()]) {
-        for (at, wanted) in vectors.iter().enumerate() {
-            if self.fp.locals[at].guest != wanted.guest {
+    /// Brings vector registers to other places, by moves only.
+    fn take_vector_places(&mut self, to: &[XLocal; XLOCALS.len()]) {
+        for at in 0..XLOCALS.len() {
+            let guest = self.fp.locals[at].guest;
+            if guest.is_some() && to.iter().all(|wanted| wanted.guest != guest) {
                 self.xwrite_back(at);
                 self.fp.locals[at] = XLocal::default();
             }
         }
-        for (at, wanted) in vectors.iter().enumerate() {
-            if let (Some(r), None) = (wanted.guest, self.fp.locals[at].guest) {
+        while let Some((at, from)) = (0..XLOCALS.len()).find_map(|at| {
+            let from = self.xlocal_of(to[at].guest?)?;
+            (self.fp.locals[at].guest.is_none()).then_some((at, from))
+        }) {
+            form::MOVAPS_VX_WX.rm(&mut self.asm, Q, XLOCALS[at], Rm::Reg(XLOCALS[from]));
+            self.fp.locals[at] = std::mem::take(&mut self.fp.locals[from]);
+        }
+        // Those in each other's way go by memory.
+        for (at, wanted) in to.iter().enumerate() {
+            if self.fp.locals[at].guest != wanted.guest {
+                self.xwrite_back(at);
+            }
+        }
+        for (at, wanted) in to.iter().enumerate() {
+            if let Some(r) = wanted.guest.filter(|_| self.fp.locals[at].guest != wanted.guest) {
                 super::load_vec::<G>(&mut self.asm, XLOCALS[at], layout::vec::<G>(r));
             }
-            self.fp.locals[at] = *wanted;
         }
+        self.fp.locals = *to;
     }
 }

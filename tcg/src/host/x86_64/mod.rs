@@ -37,14 +37,15 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NativeError;
-use crate::builder::At;
+use crate::builder::{At, Fmt};
 use crate::cache::{Block, Body, Predecoded};
-use crate::guest::Guest;
+use crate::guest::{FpMode, Guest};
 use crate::interp::fields;
 use crate::jit::ahead::{self, Ahead, Exits};
 use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
-use crate::jit::{ACCESS, Exit, Row, Rows, probe};
+use crate::jit::nans::AnyNans;
+use crate::jit::{ACCESS, Exit, Row, Rows, nans, probe};
 use crate::mmu::PAGE_MASK;
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
@@ -289,6 +290,10 @@ impl<G: Guest> Native<G> {
             let value = core.hot.saved[usize::from(LOCALS[local])];
             fields::write::<G>(&mut core.state, offset, value);
         }
+        let nans = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.nans);
+        if let Some(&nans) = row.nans.checked_sub(1).and_then(|at| nans?.get(usize::from(at))) {
+            recover_nans(core, nans);
+        }
         let narrow = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.narrow);
         let list = row.narrow.checked_sub(1).and_then(|at| narrow?.get(usize::from(at)));
         for r in (0..G::INT.count).filter(|r| list.is_some_and(|list| list >> r & 1 != 0)) {
@@ -347,8 +352,20 @@ impl<G: Guest> Native<G> {
             len: i.len,
         };
         let mode = block.key.mode;
-        let usage: Vec<_> = insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
+        let mut usage: Vec<_> =
+            insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
+        for (n, i) in insns.windows(3).enumerate() {
+            let three = [i[0].insn, i[1].insn, i[2].insn];
+            if G::fp_mode(mode) != FpMode::Soft && G::compares_quietly(three, mode) {
+                usage[n + 1].quiet = true;
+                // Left to the interpreter if it is of no numbers.
+                usage[n + 1].traps = true;
+            }
+        }
         let exits = self.exits(block, insns.iter().map(|i| (at(i), i.insn)), &usage, page);
+        if emit::defers_nans::<G>(mode) {
+            nans::mark(&mut usage);
+        }
         let mut e = Emit::<G>::new(
             (&self.buf, &self.stubs, &self.pool),
             base,
@@ -368,7 +385,7 @@ impl<G: Guest> Native<G> {
             for (n, i) in insns.iter().enumerate() {
                 let at = at(i);
                 e.begin(n, at);
-                let flow = match e.fused() {
+                let flow = match e.left_out().or_else(|| e.fused()) {
                     Some(flow) => flow,
                     None => match G::lower(&mut e, at, i.insn, block.key.mode) {
                         Ok(flow) => flow,
@@ -397,6 +414,7 @@ impl<G: Guest> Native<G> {
             rows: rows.into(),
             vec: e.fp.lists.into(),
             narrow: e.narrow_lists.into(),
+            nans: e.fp.nan_lists.into(),
             homes: e.home_lists.into(),
             loop_exit: e.head.map(|head| hot + head.exit),
         }));
@@ -405,6 +423,20 @@ impl<G: Guest> Native<G> {
         let entry = base + DEAD_BYTES as u64;
         cache.set_code(block, entry);
         entry
+    }
+}
+
+/// Makes the NaNs of some registers the guest's.
+fn recover_nans<G: Guest>(core: &mut Core<G>, nans: AnyNans) {
+    for r in 0..G::FP.count {
+        let offset = G::FP.offset + r * G::FP.stride;
+        let bits = fields::read::<G>(&core.state, offset);
+        let canonical = match nans.format(r as u8) {
+            Some(Fmt::S) if f32::from_bits(bits as u32).is_nan() => 0xffff_ffff_7fc0_0000,
+            Some(Fmt::D) if f64::from_bits(bits).is_nan() => 0x7ff8_0000_0000_0000,
+            _ => continue,
+        };
+        fields::write::<G>(&mut core.state, offset, canonical);
     }
 }
 

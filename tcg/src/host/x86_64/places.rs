@@ -52,7 +52,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// What is emitted is run again and again.
-    fn loops(&self) -> bool {
+    pub(super) fn loops(&self) -> bool {
         self.peeling || self.head.is_some()
     }
 

@@ -210,6 +210,18 @@ impl Flags {
     }
 }
 
+/// Whether a C library's quiet comparison is all that three instructions do: they read `fflags`,
+/// compare, and write back what was read.
+pub(in super::super) fn compares_quietly([keep, compare, restore]: [Insn; 3]) -> bool {
+    let (Insn::FltS(a) | Insn::FltD(a) | Insn::FleS(a) | Insn::FleD(a)) = compare else {
+        return false;
+    };
+    let (Some(kept), Some(restored)) = (Flags::of(keep), Flags::of(restore)) else { return false };
+    let reads = kept.op == CsrOp::Set && kept.source == Ok(0);
+    let writes = restored.op == CsrOp::Write && restored.source == Ok(kept.rd) && restored.rd == 0;
+    reads && writes && kept.rd != 0 && kept.rd != a.rd
+}
+
 /// The destination of an instruction that reads the CSR `frm` and nothing else: C libraries look
 /// whether they have to change it for a computation.
 pub(in super::super) fn reads_rounding(insn: Insn) -> Option<u8> {
@@ -228,11 +240,9 @@ pub(in super::super) fn frm<B: Builder<Riscv64>>(b: &mut B, rd: u8) -> R<B> {
 }
 
 /// The flags of the state and those that the host has collected.
-pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B> {
-    const ALL: i32 = 0x1f;
-    let field = offset_of!(Hart, fflags);
+fn flags_now<B: Builder<Riscv64>>(b: &mut B) -> B::V {
     let raised = b.fp_raised();
-    let mut old = b.field(field);
+    let mut now = b.field(offset_of!(Hart, fflags));
     // Invalid, divide by zero, overflow, underflow and inexact, from where the host has them.
     for (from, to) in [(0u8, 4u8), (2, 3), (3, 2), (4, 1), (5, 0)] {
         let mask = b.imm(1 << from);
@@ -240,9 +250,19 @@ pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B>
         let (op, by) = if from > to { (Bin::Shr, from - to) } else { (Bin::Shl, to - from) };
         let by = b.imm(by.into());
         let bit = b.bin(op, Width::W64, bit, by);
-        old = b.bin(Bin::Or, Width::W64, old, bit);
+        now = b.bin(Bin::Or, Width::W64, now, bit);
     }
-    let old = b.share(old);
+    b.share(now)
+}
+
+/// Reads and writes the CSR `fflags`.
+pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B> {
+    const ALL: i32 = 0x1f;
+    let old = match (a.op, a.rd) {
+        // Nobody asks.
+        (CsrOp::Write, 0) => b.imm(0),
+        _ => flags_now(b),
+    };
     let writes = a.op == CsrOp::Write || !matches!(a.source, Ok(0) | Err(0));
     if writes {
         let v = match a.source {
@@ -260,7 +280,7 @@ pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B>
             }
         };
         b.fp_forget();
-        b.set_field(field, new);
+        b.set_field(offset_of!(Hart, fflags), new);
     }
     set(b, a.rd, old);
     Ok(Flow::Next)

@@ -1,0 +1,99 @@
+//! Results that need not be looked at for NaNs.
+//!
+//! A guest with one NaN for all results gets it by a comparison behind each operation of the host.
+//! Where a result is an operand of further arithmetic in its format only, until its register is
+//! overwritten, any NaN will do: the next result is one too. Exceptions in between show the
+//! registers: a row says which are to be put right ([`super::Row::nans`]).
+
+use super::probe::Usage;
+use crate::builder::Fmt;
+
+/// Registers that may hold any NaN, a bit each: singles and doubles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AnyNans {
+    pub(crate) singles: u64,
+    pub(crate) doubles: u64,
+}
+
+impl AnyNans {
+    /// A register got a result.
+    pub(crate) fn add(&mut self, r: u8, fmt: Fmt) {
+        match fmt {
+            Fmt::S => self.singles |= 1 << r,
+            Fmt::D => self.doubles |= 1 << r,
+        }
+    }
+
+    /// A register holds what it should.
+    pub(crate) fn remove(&mut self, r: u8) {
+        self.singles &= !(1 << r);
+        self.doubles &= !(1 << r);
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.singles | self.doubles == 0
+    }
+
+    /// The format of what a register holds, if it may be any NaN.
+    pub(crate) fn format(self, r: u8) -> Option<Fmt> {
+        match (self.singles >> r & 1, self.doubles >> r & 1) {
+            (0, 0) => None,
+            (0, _) => Some(Fmt::D),
+            _ => Some(Fmt::S),
+        }
+    }
+}
+
+/// Marks the results of a block that may be any NaN ([`Usage::any_nan`]).
+pub(crate) fn mark(usage: &mut [Usage]) {
+    // The registers that are overwritten before anything but arithmetic of the format reads them.
+    let mut passing = AnyNans::default();
+    for u in usage.iter_mut().rev() {
+        if u.branches || u.calls {
+            passing = AnyNans::default();
+        }
+        if let Some((r, fmt)) = u.result {
+            let passes = if fmt == Fmt::S { passing.singles } else { passing.doubles };
+            u.any_nan = passes >> r & 1 != 0;
+        }
+        passing.singles = (passing.singles | u.vectors_written) & !(u.bits | u.doubles);
+        passing.doubles = (passing.doubles | u.vectors_written) & !(u.bits | u.singles);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jit::demand::tests::usage;
+
+    const FMUL_D_FA5_FA5_FA4: u32 = 0x12e7_f7d3;
+    const FADD_D_FA5_FA5_FA3: u32 = 0x02d7_f7d3;
+    const FADD_D_FA5_FA4_FA3: u32 = 0x02d7_77d3;
+    const FSD_FA5_A0: u32 = 0x00f5_3027;
+    const FADD_S_FA5_FA5_FA3: u32 = 0x00d7_f7d3;
+    const LD_A3_A4: u32 = 0x0007_3683;
+    const BEQZ_A0_8: u32 = 0x0005_0463;
+
+    fn any(code: &[u32]) -> Vec<bool> {
+        let mut usage = usage(code);
+        mark(&mut usage);
+        usage.iter().map(|u| u.any_nan).collect()
+    }
+
+    #[test]
+    fn what_is_overwritten_by_arithmetic_may_be_any_nan() {
+        assert_eq!(any(&[FMUL_D_FA5_FA5_FA4, LD_A3_A4, FADD_D_FA5_FA5_FA3]), [true, false, false]);
+        // It is overwritten without being read.
+        assert_eq!(any(&[FMUL_D_FA5_FA5_FA4, FADD_D_FA5_FA4_FA3]), [true, false]);
+    }
+
+    #[test]
+    fn what_is_seen_is_put_right() {
+        let stored = [FMUL_D_FA5_FA5_FA4, FSD_FA5_A0, FADD_D_FA5_FA5_FA3];
+        assert_eq!(any(&stored), [false; 3]);
+        let mixed = [FMUL_D_FA5_FA5_FA4, FADD_S_FA5_FA5_FA3, FADD_D_FA5_FA4_FA3];
+        assert_eq!(any(&mixed), [false, true, false]);
+        let left = [FMUL_D_FA5_FA5_FA4, BEQZ_A0_8, FADD_D_FA5_FA5_FA3];
+        assert_eq!(any(&left), [false; 3]);
+    }
+}
