@@ -19,7 +19,7 @@ mod powers;
 pub mod tcg;
 
 pub use error::Error;
-pub use powers::{DebugStop, DirtyLog, Doorbells, GuestDebug, IrqChip, Stops, Watch};
+pub use powers::{DebugStop, DirtyLog, Doorbells, GuestDebug, GuestTime, IrqChip, Stops, Watch};
 
 /// Host memory behind guest memory; the owner keeps it mapped, and hands out views of it.
 ///
@@ -146,6 +146,10 @@ pub trait Vm<A: Arch>: Send + Sync {
     }
     /// Stores that only signal a descriptor; `None` if this accelerator cannot.
     fn doorbells(&self) -> Option<&dyn Doorbells> {
+        None
+    }
+    /// Time that passes in the accelerator; `None` if all that the guest has is [`VcpuClock`]'s.
+    fn guest_time(&self) -> Option<&dyn GuestTime> {
         None
     }
     /// Which pages the guest wrote; `None` if this accelerator cannot tell.

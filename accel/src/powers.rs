@@ -79,6 +79,21 @@ pub trait DirtyLog: Send + Sync {
     fn stop(&self) -> Result<(), Error>;
 }
 
+/// Time that a guest has without asking [`VcpuClock`](crate::VcpuClock): counters, and timers that
+/// the accelerator runs. Any thread.
+pub trait GuestTime: Send + Sync {
+    /// Stops it, if it runs. To be called while no vCPU runs.
+    ///
+    /// # Errors
+    /// The host cannot; time goes on then.
+    fn stop(&self) -> Result<(), Error>;
+    /// Lets it go on from where it was stopped, before any vCPU runs again.
+    ///
+    /// # Errors
+    /// The host failed.
+    fn go_on(&self) -> Result<(), Error>;
+}
+
 /// What stops a vCPU for its debugger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stops {

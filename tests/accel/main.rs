@@ -5,6 +5,7 @@
 //! supervisor mode.
 
 mod board;
+mod pause;
 mod programs;
 mod x86_64;
 
@@ -19,7 +20,7 @@ use arch::riscv64::{Hart, Riscv64};
 
 use board::{Board, DATA, Event, PATCH, PATCHES};
 use programs::{
-    CRASH, DMA, FIRMWARE, FOREVER, MACHINE, ROUNDS, SLEEP, SUPERVISOR, SUPERVISOR_ROUNDS,
+    CLOCK, CRASH, DMA, FIRMWARE, FOREVER, MACHINE, ROUNDS, SLEEP, SUPERVISOR, SUPERVISOR_ROUNDS,
 };
 
 fn accelerators() -> Vec<(&'static str, Box<dyn Accelerator<Riscv64>>)> {
@@ -224,6 +225,27 @@ fn firmware_calls_are_answered() {
             Event::PowerOff,
         ];
         assert_eq!(log, expected, "{name}");
+    }
+}
+
+#[test]
+fn clocks_stand_still_in_a_pause() {
+    for (name, accel) in with_firmware() {
+        let board = Board::new(&*accel, CLOCK, 1, true);
+        // Without time of its own it has the machine's, which the machine stops.
+        if board.vm().guest_time().is_none() {
+            assert_ne!(name, "kvm");
+            continue;
+        }
+        let told = || {
+            let log = board.log();
+            let mut values = log.iter().rev().filter_map(|event| match event {
+                Event::Write(16, bytes) => bytes.as_slice().try_into().ok(),
+                _ => None,
+            });
+            vec![u64::from_le_bytes(values.next().expect("the guest tells its time"))]
+        };
+        pause::stands_still(name, board.vm(), &mut *board.vcpu(0), told);
     }
 }
 

@@ -7,4 +7,4 @@ mod repository;
 
 pub use guest::{Guest, guest};
 pub use machine::{CpuTime, Line, Machine, MachineError, private_memory_kib};
-pub use repository::{polyvisor, root, tracked_files};
+pub use repository::{in_laboratory, polyvisor, root, tracked_files};

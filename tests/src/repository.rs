@@ -32,6 +32,12 @@ pub fn tracked_files() -> Vec<PathBuf> {
     files
 }
 
+/// Whether this host is a laboratory (`./x lab`): it has a KVM that runs stock guests, and nothing
+/// that needs one is left out.
+pub fn in_laboratory() -> bool {
+    std::env::var_os("POLYVISOR_LABORATORY").is_some()
+}
+
 /// The `polyvisor` binary, built with optimisation from this repository if it is not; the one
 /// that the environment variable `POLYVISOR` names otherwise.
 ///

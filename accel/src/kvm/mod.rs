@@ -7,6 +7,7 @@
 //! | `vm`, `memory` | a machine and its slots |
 //! | `vcpu`, `page`, `kick` | the loop over exits; the page shared with KVM; coming back |
 //! | `input` | inputs of interrupt controllers |
+//! | `time` | what stands still in a pause |
 //! | `doorbell`, `dirty`, `ring` | stores that signal; which pages were written, in two ways |
 //! | `report` | what is told when KVM gives up |
 //! | `x86_64`, `aarch64`, `riscv64` | registers, interrupt controllers and exits of one host each |
@@ -30,6 +31,7 @@ mod page;
 pub mod probe;
 mod report;
 mod ring;
+mod time;
 mod vcpu;
 mod vm;
 
@@ -46,6 +48,7 @@ pub use host::{Kvm, Missing};
 use arch::Arch;
 
 use crate::{Error, Exit, IrqChip, IrqChips, Stops, VmConfig};
+use kvm_ioctls::VcpuFd;
 use page::Page;
 use vm::Shared;
 
@@ -79,6 +82,17 @@ trait KvmVcpuArch: KvmArch {
     /// Data of a firmware's switching off by which the guest reports a failure.
     const SHUTDOWN_FAILURE: u64;
 
+    /// Where the clocks stood when they were stopped.
+    type Moment: Send;
+
+    /// Reads the clocks, and stops timers that would go on without the vCPUs.
+    fn stop_time(shared: &Shared<Self>, vcpus: &[VcpuFd]) -> Result<Self::Moment, KvmError>;
+    /// Sets the clocks, and the timers that were stopped.
+    fn start_time(
+        shared: &Shared<Self>,
+        vcpus: &[VcpuFd],
+        moment: &Self::Moment,
+    ) -> Result<(), KvmError>;
     /// Sets a new vCPU up.
     fn vcpu(shared: &Shared<Self>, page: &mut Page, index: u32) -> Result<Self::Vcpu, Error>;
     /// The registers that will be set next replace those that KVM starts with, but for what a

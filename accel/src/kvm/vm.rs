@@ -10,9 +10,10 @@ use super::dirty::Log;
 use super::kick::Kick;
 use super::memory::Memory;
 use super::probe::Switch;
+use super::time::Stopped;
 use super::vcpu::KvmVcpu;
 use super::{Kvm, KvmError, KvmVcpuArch};
-use crate::{DirtyLog, Doorbells, Error, IrqChip, Slot, Vcpu, Vm, VmConfig};
+use crate::{DirtyLog, Doorbells, Error, GuestTime, IrqChip, Slot, Vcpu, Vm, VmConfig};
 
 /// What a machine's vCPUs and everybody else share.
 pub(super) struct Shared<A: KvmVcpuArch> {
@@ -24,6 +25,7 @@ pub(super) struct Shared<A: KvmVcpuArch> {
     pub(super) config: VmConfig<A>,
     pub(super) host: Kvm,
     pub(super) arch: A::Vm,
+    pub(super) stopped: Stopped<A::Moment>,
     /// This machine is yet to be probed.
     pub(super) probe: Option<Arc<Switch>>,
 }
@@ -61,7 +63,9 @@ impl<A: KvmVcpuArch> KvmVm<A> {
         let seats = (0..config.vcpus).map(|_| Seat::default()).collect();
         let memory = Memory::default();
         let host = host.clone();
-        Ok(Self { shared: Arc::new(Shared { seats, fd, memory, log, config, host, arch, probe }) })
+        let stopped = Stopped::default();
+        let shared = Shared { seats, fd, memory, log, config, host, arch, stopped, probe };
+        Ok(Self { shared: Arc::new(shared) })
     }
 }
 
@@ -124,6 +128,10 @@ impl<A: KvmVcpuArch> Vm<A> for KvmVm<A> {
     }
 
     fn doorbells(&self) -> Option<&dyn Doorbells> {
+        Some(&*self.shared)
+    }
+
+    fn guest_time(&self) -> Option<&dyn GuestTime> {
         Some(&*self.shared)
     }
 

@@ -3,6 +3,7 @@
 
 mod asm;
 mod machine;
+mod pause;
 mod powers;
 
 use accel::choice::at_hand;

@@ -119,7 +119,8 @@ impl Control {
         matches!(state.event, Some(Event::Handover))
     }
 
-    /// Stops all of `vcpus` vCPUs between two instructions; false if the machine ends instead.
+    /// Stops all of `vcpus` vCPUs between two instructions, and the time that they have without
+    /// the machine's clock; false if the machine ends instead.
     pub(crate) fn pause(&self, vcpus: u32) -> bool {
         let mut state = self.state();
         state.paused = true;
@@ -128,11 +129,17 @@ impl Control {
         while state.waiting < vcpus && !state.ended {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        if !state.ended {
+            self.link.stop_time();
+        }
         !state.ended
     }
 
     pub(crate) fn resume(&self) {
-        self.state().paused = false;
+        let mut state = self.state();
+        self.link.start_time();
+        state.paused = false;
+        drop(state);
         self.changed.notify_all();
     }
 

@@ -16,6 +16,8 @@ trait Port: Send + Sync {
     fn set_pin(&self, vcpu: u32, pin: u32, level: bool);
     fn set_input(&self, input: u32, level: bool);
     fn kick_all(&self);
+    fn stop_time(&self) -> Result<(), accel::Error>;
+    fn start_time(&self) -> Result<(), accel::Error>;
     fn alarm(&self, vcpu: u32);
     fn written(&self, gpa: u64, len: usize);
 }
@@ -38,6 +40,14 @@ impl<A: Arch> Port for VmPort<A> {
 
     fn kick_all(&self) {
         (0..self.vcpus).for_each(|vcpu| self.vm.kick(vcpu));
+    }
+
+    fn stop_time(&self) -> Result<(), accel::Error> {
+        self.vm.guest_time().map_or(Ok(()), |time| time.stop())
+    }
+
+    fn start_time(&self) -> Result<(), accel::Error> {
+        self.vm.guest_time().map_or(Ok(()), |time| time.go_on())
     }
 
     fn alarm(&self, vcpu: u32) {
@@ -112,6 +122,24 @@ impl Link {
     /// Makes every vCPU come out of guest code.
     pub(crate) fn kick_all(&self) {
         self.with(|port| port.kick_all());
+    }
+
+    /// Stops the time that passes in the VM. No vCPU runs.
+    pub(crate) fn stop_time(&self) {
+        self.with(|port| {
+            if let Err(error) = port.stop_time() {
+                tracing::warn!("guest time goes on in this pause: {error}");
+            }
+        });
+    }
+
+    /// Lets it go on.
+    pub(crate) fn start_time(&self) {
+        self.with(|port| {
+            if let Err(error) = port.start_time() {
+                tracing::warn!("guest time jumps over this pause: {error}");
+            }
+        });
     }
 
     /// A vCPU's deadline has come.

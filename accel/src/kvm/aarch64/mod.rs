@@ -1,5 +1,6 @@
 //! An Arm host. KVM has the interrupt controller and the timers, and is the firmware (PSCI).
 
+mod clock;
 mod gic;
 mod one_reg;
 mod probe;
@@ -11,7 +12,7 @@ use kvm_bindings::{
     KVM_ARM_VCPU_PTRAUTH_GENERIC, KVM_CAP_ARM_PTRAUTH_ADDRESS, KVM_CAP_ARM_PTRAUTH_GENERIC,
     KVM_CAP_ARM_VM_IPA_SIZE, KVM_EXIT_ARM_NISV, kvm_vcpu_init,
 };
-use kvm_ioctls::VmFd;
+use kvm_ioctls::{VcpuFd, VmFd};
 
 use self::gic::Gic;
 use super::page::Page;
@@ -65,6 +66,20 @@ impl KvmVcpuArch for Aarch64 {
     const HAS_DEBUG: bool = false;
     /// PSCI has no call for it.
     const SHUTDOWN_FAILURE: u64 = u64::MAX;
+
+    type Moment = clock::Moment;
+
+    fn stop_time(_: &Shared<Self>, vcpus: &[VcpuFd]) -> Result<clock::Moment, KvmError> {
+        clock::stop(vcpus)
+    }
+
+    fn start_time(
+        _: &Shared<Self>,
+        vcpus: &[VcpuFd],
+        moment: &clock::Moment,
+    ) -> Result<(), KvmError> {
+        clock::start(vcpus, moment)
+    }
 
     fn vcpu(shared: &Shared<Self>, page: &mut Page, index: u32) -> Result<VcpuExtra, Error> {
         let mut init = kvm_vcpu_init::default();

@@ -69,6 +69,10 @@ pub(super) const fn sys(encoding: u16) -> Id {
     Id(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM64_SYSREG as u64 | encoding as u64)
 }
 
+/// The counters, which are the whole machine's.
+pub(super) const CNTVCT_EL0: Id = sys(3 << 14 | 3 << 11 | 14 << 7 | 2);
+pub(super) const CNTPCT_EL0: Id = sys(3 << 14 | 3 << 11 | 14 << 7 | 1);
+
 impl Id {
     /// Bytes of the register.
     fn len(self) -> usize {
@@ -103,6 +107,8 @@ mod tests {
         assert_eq!(v(0).0, 0x6040_0000_0010_0054);
         assert_eq!(FPCR.0, 0x6020_0000_0010_00d5);
         assert_eq!(sys(0xdf1a).0, 0x6030_0000_0013_df02, "cntv_cval_el0");
+        assert_eq!(CNTVCT_EL0.0, 0x6030_0000_0013_df1a);
+        assert_eq!(CNTPCT_EL0.0, 0x6030_0000_0013_df01);
         assert_eq!((x(1).len(), v(1).len(), FPSR.len()), (8, 16, 4));
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use arch::riscv64::fields::IRQ_SEI;
 use arch::riscv64::{Hart, Model, Riscv64};
 use kvm_bindings::KVM_EXIT_RISCV_SBI;
-use kvm_ioctls::VmFd;
+use kvm_ioctls::{VcpuFd, VmFd};
 use tcg::guest::Access;
 use tcg::guest::riscv64::mmu;
 
@@ -74,6 +74,20 @@ impl KvmVcpuArch for Riscv64 {
     const HAS_DEBUG: bool = false;
     /// `[SBI-2.0 §10]`: a failure of the system.
     const SHUTDOWN_FAILURE: u64 = 1;
+
+    type Moment = state::Moment;
+
+    fn stop_time(_: &Shared<Self>, vcpus: &[VcpuFd]) -> Result<state::Moment, KvmError> {
+        state::stop_time(vcpus)
+    }
+
+    fn start_time(
+        _: &Shared<Self>,
+        vcpus: &[VcpuFd],
+        moment: &state::Moment,
+    ) -> Result<(), KvmError> {
+        state::start_time(vcpus, moment)
+    }
 
     fn vcpu(shared: &Shared<Self>, page: &mut Page, index: u32) -> Result<VcpuExtra, Error> {
         model::apply(&page.fd, &shared.config.model)?;

@@ -86,6 +86,33 @@ fn set_timer(fd: &VcpuFd, deadline: u64) -> Result<(), KvmError> {
     Ok(())
 }
 
+/// Where the clock of a machine stood, and what its harts' timers wait for.
+pub(in crate::kvm) struct Moment {
+    time: u64,
+    deadlines: Vec<u64>,
+}
+
+/// Reads the clock. Without Sstc KVM waits for a deadline whether or not the hart runs, so it is
+/// told that there is none.
+pub(super) fn stop_time(vcpus: &[VcpuFd]) -> Result<Moment, KvmError> {
+    let first = vcpus.first().ok_or(KvmError::Unsupported("time without harts"))?;
+    let time = one_reg::get(first, timer(TIMER_TIME))?;
+    let deadline = |fd| {
+        let deadline = one_reg::get(fd, timer(TIMER_COMPARE))?;
+        // It is refused where there was none.
+        let _ = one_reg::set(fd, timer(TIMER_STATE), 0);
+        Ok(deadline)
+    };
+    Ok(Moment { time, deadlines: vcpus.iter().map(deadline).collect::<Result<_, _>>()? })
+}
+
+/// Sets the clock, which all harts have together, and the timers.
+pub(super) fn start_time(vcpus: &[VcpuFd], moment: &Moment) -> Result<(), KvmError> {
+    let first = vcpus.first().ok_or(KvmError::Unsupported("time without harts"))?;
+    one_reg::set(first, timer(TIMER_TIME), moment.time)?;
+    vcpus.iter().zip(&moment.deadlines).try_for_each(|(fd, deadline)| set_timer(fd, *deadline))
+}
+
 /// Fills what KVM has into a hart that has the rest.
 pub(super) fn get(fd: &VcpuFd, hart: &mut Hart) -> Result<(), KvmError> {
     let take = |id| one_reg::get(fd, id);

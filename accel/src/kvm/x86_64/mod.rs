@@ -14,7 +14,7 @@ use arch::x86_64::{Cpu, Model, X86_64};
 use kvm_bindings::{
     KVM_EXIT_DEBUG, KVM_EXIT_IO, KVM_EXIT_IOAPIC_EOI, KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR,
 };
-use kvm_ioctls::VmFd;
+use kvm_ioctls::{VcpuFd, VmFd};
 
 use self::cpuid::Table;
 use self::irqchip::Chips;
@@ -91,6 +91,20 @@ impl KvmVcpuArch for X86_64 {
     const HAS_DEBUG: bool = true;
     /// No firmware call reports a failure here.
     const SHUTDOWN_FAILURE: u64 = u64::MAX;
+
+    type Moment = clock::Moment;
+
+    fn stop_time(shared: &Shared<Self>, vcpus: &[VcpuFd]) -> Result<clock::Moment, KvmError> {
+        clock::stop(&shared.fd, vcpus)
+    }
+
+    fn start_time(
+        shared: &Shared<Self>,
+        vcpus: &[VcpuFd],
+        moment: &clock::Moment,
+    ) -> Result<(), KvmError> {
+        clock::start(&shared.fd, vcpus, moment)
+    }
 
     fn vcpu(shared: &Shared<Self>, page: &mut Page, index: u32) -> Result<VcpuExtra, Error> {
         let table = shared.arch.table.of_vcpu(index, shared.config.vcpus)?;

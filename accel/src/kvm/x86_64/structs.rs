@@ -1,9 +1,12 @@
-//! KVM's structures as bytes, and the calls about them that `kvm-ioctls` leaves unsafe.
-#![expect(unsafe_code, reason = "a union of register blocks, and an area whose size we vouch for")]
+//! KVM's structures as bytes, and the calls about them that `kvm-ioctls` lacks or leaves unsafe.
+#![expect(unsafe_code, reason = "a union of register blocks, and areas whose size we vouch for")]
+
+use std::os::fd::AsRawFd;
 
 use kvm_bindings::{
-    KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, kvm_clock_data, kvm_irqchip,
-    kvm_pit_channel_state, kvm_pit_state2, kvm_xsave,
+    KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_VCPU_TSC_CTRL,
+    KVM_VCPU_TSC_OFFSET, kvm_clock_data, kvm_device_attr, kvm_irqchip, kvm_pit_channel_state,
+    kvm_pit_state2, kvm_xsave,
 };
 use kvm_ioctls::{VcpuFd, VmFd};
 
@@ -24,6 +27,37 @@ pub(super) fn set_xsave(fd: &VcpuFd, area: &kvm_xsave) -> Result<(), KvmError> {
     // SAFETY: without components that a process must ask permission for, and we ask for none,
     // KVM reads the 4096 bytes of the structure.
     unsafe { fd.set_xsave(area) }.map_err(KvmError::refused("floating-point registers"))
+}
+
+/// `_IOW(KVMIO, 0xe1, struct kvm_device_attr)` and the request after it.
+const KVM_SET_DEVICE_ATTR: libc::c_ulong = 0x4018_aee1;
+const KVM_GET_DEVICE_ATTR: libc::c_ulong = 0x4018_aee2;
+
+/// What has to be added to the host's time stamp counter for the vCPU's.
+pub(super) fn tsc_offset(fd: &VcpuFd) -> Result<u64, KvmError> {
+    let mut offset = 0;
+    offset_attr(fd, KVM_GET_DEVICE_ATTR, &mut offset)?;
+    Ok(offset)
+}
+
+/// Sets it.
+pub(super) fn set_tsc_offset(fd: &VcpuFd, mut offset: u64) -> Result<(), KvmError> {
+    offset_attr(fd, KVM_SET_DEVICE_ATTR, &mut offset)
+}
+
+fn offset_attr(fd: &VcpuFd, call: libc::c_ulong, value: &mut u64) -> Result<(), KvmError> {
+    let attr = kvm_device_attr {
+        group: KVM_VCPU_TSC_CTRL,
+        attr: KVM_VCPU_TSC_OFFSET.into(),
+        addr: std::ptr::from_mut(value) as u64,
+        flags: 0,
+    };
+    // SAFETY: the descriptor is a vCPU's, and KVM reads or writes the eight bytes at `addr`, which
+    // are `value`'s.
+    match unsafe { libc::ioctl(fd.as_raw_fd(), call, &raw const attr) } {
+        0 => Ok(()),
+        _ => Err(KvmError::Lacks("offsets of time stamp counters (KVM_VCPU_TSC_OFFSET)")),
+    }
 }
 
 /// The two 8259, the I/O APIC, the 8254, and the paravirtual clock.
