@@ -4,6 +4,7 @@
 //! The software CPU runs every program; a host's virtualization, which has no machine mode, those in
 //! supervisor mode.
 
+mod aarch64;
 mod board;
 mod pause;
 mod programs;
