@@ -110,6 +110,30 @@ fn registers_can_be_read_and_replaced() {
     }
 }
 
+/// Registers that accelerators leave to the machine: the machine check banks read as zero and take
+/// what is written, and what does not exist is a general protection fault.
+#[test]
+fn model_specific_registers_that_nobody_has() {
+    const GENERAL_PROTECTION: u8 = 13;
+    const HANDLER: u64 = 0xa000;
+    // mov ecx, number; rdmsr or wrmsr
+    let access = |program: Asm, number: u32, opcode: u8| {
+        program.raw(&[0xb9]).raw(&number.to_le_bytes()).raw(&[0x0f, opcode])
+    };
+    let program = access(Asm::default().rbx(DEVICE).rax(!0), 0x401, 0x32).store(4, 0);
+    let program = access(program, 0x401, 0x30).eax(5).store(4, 0);
+    let program = access(program, 0x1234_5678, 0x32).end();
+    let handler = Asm::default().eax(0x77).end();
+    for (name, accel) in accelerators() {
+        let machine = Machine::new(&*accel, accel.irqchips()[0], &program.bytes);
+        machine.memory.write(HANDLER, &handler.bytes).unwrap();
+        machine.set_handler(GENERAL_PROTECTION, HANDLER);
+        assert_eq!(machine.vcpu().run().unwrap(), Exit::Kicked, "{name}");
+        let stored = |value| Event::Write(DEVICE, bytes(value, 4));
+        assert_eq!(machine.log(), [stored(0), stored(5), Event::Out(END, vec![0x77])], "{name}");
+    }
+}
+
 #[test]
 fn a_triple_fault_shuts_the_vcpu_down() {
     // ud2, and no handlers.
