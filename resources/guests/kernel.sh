@@ -3,6 +3,8 @@
 
 modules="virtio_mmio virtio_pci virtio_blk virtio_net virtio_rng virtio_console virtio_balloon
   vmw_vsock_virtio_transport virtiofs crc32c_generic ext4"
+# A power button, and what programs see of it.
+[ "$arch" != x86_64 ] || modules="$modules button evdev"
 
 make_kernel() {
   note "$arch: fetching Debian's kernel and busybox"

@@ -7,7 +7,7 @@ use crate::run::*;
 
 /// The kernel comes up with all harts, reaches user space and switches the machine off.
 fn boots(engine: Engine, firmware: Option<&Path>) {
-    let guest = riscv64();
+    let guest = this_guest();
     let script = script("uname -srm; echo harts $(nproc)");
     let mut command = kernel(engine, &script);
     if let Some(firmware) = firmware {
@@ -49,32 +49,32 @@ fn direct_interpreter_4_harts() {
 
 #[test]
 fn opensbi_jit() {
-    boots(JIT, riscv64().firmware.as_deref());
+    boots(JIT, this_guest().firmware.as_deref());
 }
 
 #[test]
 fn opensbi_jit_4_harts() {
-    boots(JIT4, riscv64().firmware.as_deref());
+    boots(JIT4, this_guest().firmware.as_deref());
 }
 
 #[test]
 fn opensbi_jump_jit_4_harts() {
-    boots(JIT4, riscv64().firmware_jump.as_deref());
+    boots(JIT4, this_guest().firmware_jump.as_deref());
 }
 
 #[test]
 fn opensbi_interpreter() {
-    boots(INTERP, riscv64().firmware.as_deref());
+    boots(INTERP, this_guest().firmware.as_deref());
 }
 
 #[test]
 fn opensbi_interpreter_4_harts() {
-    boots(INTERP4, riscv64().firmware.as_deref());
+    boots(INTERP4, this_guest().firmware.as_deref());
 }
 
 /// OpenSBI starts U-Boot, which starts the kernel from a disk.
 fn boots_from_disk(name: &str, engine: Engine) {
-    let (guest, folder) = (riscv64(), Folder::new(name));
+    let (guest, folder) = (this_guest(), Folder::new(name));
     let disk = boot_disk(&folder, &guest, &script("echo harts $(nproc)"));
     let mut command = command(engine);
     command.arg("--firmware").arg(guest.firmware.expect("there is OpenSBI"));

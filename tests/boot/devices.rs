@@ -14,7 +14,7 @@ use crate::run::*;
 fn a_debian_on_a_disk() {
     let folder = Folder::new("debian");
     let disk = folder.file("debian.img");
-    let original = riscv64().disk.expect("the guest has a disk");
+    let original = this_guest().disk.expect("the guest has a disk");
     let copied = Command::new("cp")
         .args(["--sparse=always", "--reflink=auto"])
         .args([&original, &disk])

@@ -61,7 +61,7 @@ fn partition(file: &mut File, len: u64) {
 /// U-Boot in machine mode has no next stage to start: its commands work, and switch off.
 fn uboot_in_machine_mode(engine: Engine) {
     let mut command = command(engine);
-    command.arg("--firmware").arg(riscv64().uboot_machine.expect("there is U-Boot"));
+    command.arg("--firmware").arg(this_guest().uboot_machine.expect("there is U-Boot"));
     let mut machine = start(command);
     expect(&mut machine, "U-Boot ");
     // Any key keeps it from booting on; it reads when it is ready to.

@@ -16,7 +16,7 @@ fn restarts(name: &str, engine: Engine, firmware: bool) {
     let mut command = kernel(engine, &script(text));
     command.arg("--disk").arg(format!("path={}", disk.display()));
     if firmware {
-        command.arg("--firmware").arg(riscv64().firmware.expect("there is OpenSBI"));
+        command.arg("--firmware").arg(this_guest().firmware.expect("there is OpenSBI"));
     }
     let mut machine = start(command);
     expect(&mut machine, "polyvisor: init at ");

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use polyvisor_tests::{Guest, Machine, guest, polyvisor};
+use polyvisor_tests::{Guest, Machine, guest, in_laboratory, polyvisor};
 
 /// More than any of these boots takes, interpreted, on a busy machine. It only ends tests that
 /// hang.
@@ -24,23 +24,28 @@ pub(crate) const JIT8: Engine = Engine { tcg: "jit", cpus: 8 };
 pub(crate) const INTERP: Engine = Engine { tcg: "interp", cpus: 1 };
 pub(crate) const INTERP4: Engine = Engine { tcg: "interp", cpus: 4 };
 
+/// The guest's architecture: in a laboratory it is the host's, which KVM runs.
+pub(crate) fn isa() -> &'static str {
+    if in_laboratory() { std::env::consts::ARCH } else { "riscv64" }
+}
+
 /// The guest of these tests.
-pub(crate) fn riscv64() -> Guest {
+pub(crate) fn this_guest() -> Guest {
     static GUEST: OnceLock<Guest> = OnceLock::new();
-    GUEST.get_or_init(|| guest("riscv64")).clone()
+    GUEST.get_or_init(|| guest(isa())).clone()
 }
 
 /// `polyvisor run` without anything to boot.
 pub(crate) fn command(engine: Engine) -> Command {
     let mut command = Command::new(polyvisor());
-    command.args(["run", "--arch", "riscv64", "--tcg", engine.tcg]);
+    command.args(["run", "--arch", isa(), "--tcg", engine.tcg]);
     command.args(["--cpus", &engine.cpus.to_string()]);
     command
 }
 
 /// The same with Debian's kernel, the initrd, and `words` on the kernel's command line.
 pub(crate) fn kernel(engine: Engine, words: &str) -> Command {
-    let guest = riscv64();
+    let guest = this_guest();
     let mut command = command(engine);
     command.arg("--kernel").arg(&guest.kernel).arg("--initrd").arg(&guest.initrd);
     command.args(["--cmdline", &format!("{} quiet {words}", guest.cmdline)]);
