@@ -167,8 +167,9 @@ fn host() -> Result<(&'static str, String), Error> {
 }
 
 #[cfg(target_os = "linux")]
-fn missing(missing: crate::kvm::Missing) -> Error {
-    Error::Unusable(missing.to_string())
+fn missing<A: Target>(missing: crate::kvm::Missing) -> Error {
+    let way_out = if A::TCG_RUNS_MACHINES { ", or use --accel tcg" } else { "" };
+    Error::Unusable(format!("{missing}{way_out}"))
 }
 
 macro_rules! target {
@@ -178,12 +179,12 @@ macro_rules! target {
 
             #[cfg(all(target_os = "linux", target_arch = $arch))]
             fn native() -> Result<Native<Self>, Error> {
-                let kvm = crate::kvm::Kvm::open().map_err(missing)?;
+                let kvm = crate::kvm::Kvm::open().map_err(missing::<Self>)?;
                 Ok(Native {
                     on_probation: Box::new(kvm.on_probation()),
                     accelerator: Box::new(kvm),
                     with_dirty_ring: |entries| {
-                        let kvm = crate::kvm::Kvm::open().map_err(missing)?;
+                        let kvm = crate::kvm::Kvm::open().map_err(missing::<Self>)?;
                         Ok(Box::new(kvm.with_dirty_ring(entries)?))
                     },
                     probe: crate::kvm::probe::begin::<Self>,
@@ -201,13 +202,18 @@ macro_rules! target {
 /// Guests of another architecture than the host's, and hosts without KVM.
 fn no_native<A: Target>() -> Error {
     let host = std::env::consts::ARCH;
+    let way_out = if A::TCG_RUNS_MACHINES {
+        "use --accel tcg".into()
+    } else {
+        format!("use a Linux host that is {}", A::NAME)
+    };
     Error::Unusable(if cfg!(target_os = "linux") {
         format!(
-            "KVM runs guests of the host's own architecture, {host}, and not {}; use --accel tcg",
+            "KVM runs guests of the host's own architecture, {host}, and not {}; {way_out}",
             A::NAME
         )
     } else {
-        "KVM is part of Linux, and this host runs something else; use --accel tcg".into()
+        format!("KVM is part of Linux, and this host runs something else; {way_out}")
     })
 }
 

@@ -14,9 +14,7 @@ pub enum KvmError {
         source: io::Error,
     },
     /// The kernel is too old, or built without something.
-    #[error(
-        "this kernel's KVM has no {0}, which Polyvisor needs; use a newer kernel, or --accel tcg"
-    )]
+    #[error("this kernel's KVM has no {0}, which Polyvisor needs; use a newer kernel")]
     Lacks(&'static str),
     /// More vCPUs than KVM runs.
     #[error(

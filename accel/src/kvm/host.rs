@@ -25,28 +25,26 @@ pub struct Kvm {
     pub(super) on_probation: Option<Arc<AtomicBool>>,
 }
 
-/// Why there is no KVM to use.
+/// Why there is no KVM to use, and what helps against it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// No device.
     #[error(
         "there is no /dev/kvm; load its module (`modprobe kvm_intel`, `kvm_amd` or `kvm`) and \
-         switch virtualization on in the host's firmware, or use --accel tcg"
+         switch virtualization on in the host's firmware"
     )]
     NoDevice,
     /// No permission.
     #[error(
         "this user may not open /dev/kvm; add it to the group that owns the device (`sudo usermod \
-         -aG kvm $USER`, then log in again), or use --accel tcg"
+         -aG kvm $USER`, then log in again)"
     )]
     NoPermission,
     /// Something else.
-    #[error("/dev/kvm cannot be used: {0}; use --accel tcg")]
+    #[error("/dev/kvm cannot be used: {0}; look for it in the host's kernel log")]
     Unusable(String),
     /// It lacks what we need.
-    #[error(
-        "this kernel's KVM has no {0}, which Polyvisor needs; use a newer kernel, or --accel tcg"
-    )]
+    #[error("this kernel's KVM has no {0}, which Polyvisor needs; use a newer kernel")]
     Old(&'static str),
 }
 
