@@ -9,12 +9,31 @@ use crate::softfloat::unpack::{self, unpack};
 
 /// From binary32; exact.
 pub fn from_single(bits: u32, control: &mut Control) -> Extended {
-    widen::<F32>(bits, u64::from(bits) << 40, control)
+    quiet(operand_from_single(bits, control), control)
 }
 
 /// From binary64; exact.
 pub fn from_double(bits: u64, control: &mut Control) -> Extended {
+    quiet(operand_from_double(bits, control), control)
+}
+
+/// From binary32, for an instruction that computes with it: which NaN becomes its result depends on
+/// whether this one is signaling.
+pub fn operand_from_single(bits: u32, control: &mut Control) -> Extended {
+    widen::<F32>(bits, u64::from(bits) << 40, control)
+}
+
+/// The same from binary64.
+pub fn operand_from_double(bits: u64, control: &mut Control) -> Extended {
     widen::<F64>(bits, bits << 11, control)
+}
+
+fn quiet(a: Extended, control: &mut Control) -> Extended {
+    if !a.is_signaling() {
+        return a;
+    }
+    control.flags |= Flags::INVALID;
+    Extended { sig: a.sig | QUIET, ..a }
 }
 
 /// `fraction`: the fraction below bit 63.
@@ -25,12 +44,7 @@ fn widen<F: Format<Sig = u64>>(bits: F::Bits, fraction: u64, control: &mut Contr
     match a.class {
         unpack::Class::Zero => Extended::zero(a.sign),
         unpack::Class::Infinite => Extended::infinity(a.sign),
-        unpack::Class::Nan => {
-            if fraction & QUIET == 0 {
-                control.flags |= Flags::INVALID;
-            }
-            Extended { high: MAX_BIASED as u16 | sign, sig: fraction | ONE | QUIET }
-        }
+        unpack::Class::Nan => Extended { high: MAX_BIASED as u16 | sign, sig: fraction | ONE },
         class => {
             if class == unpack::Class::Subnormal {
                 control.flags |= Flags::INPUT_SUBNORMAL;

@@ -12,7 +12,7 @@ mod remainder;
 mod tests;
 
 pub use arith::{add, div, mul, sqrt, sub};
-pub use convert::{from_bcd, to_bcd, to_single};
+pub use convert::{from_bcd, operand_from_double, operand_from_single, to_bcd, to_single};
 pub use convert::{from_double, from_int, from_single, round_to_integral, to_double, to_int};
 pub use elementary::{arctangent, exp2_minus_1, log2_times, sine_cosine, tangent};
 pub use remainder::{Remainder, extract, remainder, scale};

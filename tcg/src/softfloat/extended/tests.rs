@@ -52,6 +52,27 @@ fn with_the_precision_of_doubles_it_computes_as_doubles_do() {
     }
 }
 
+/// A quiet NaN is preferred to a signaling one, so an operand in memory must not be made quiet
+/// before the choice [SDM-1 §4.8.3.5].
+#[test]
+fn a_signaling_operand_in_memory_yields_to_a_quiet_one() {
+    let mut c = Control::new();
+    let quiet = Extended { high: 0xffff, sig: 3 << 62 };
+    let single = operand_from_single(0xff80_ffff, &mut c);
+    let double = operand_from_double(0x7ff0_0000_0001_0000, &mut c);
+    assert!(single.is_signaling() && double.is_signaling() && c.flags == Flags::NONE);
+    for operand in [single, double] {
+        c.flags = Flags::NONE;
+        assert_eq!(mul(quiet, operand, &mut c), quiet);
+        assert_eq!(c.flags, Flags::INVALID);
+    }
+    let larger = Extended { high: 0xffff, sig: 0x9aa1_eaf6_56d1_22d4 };
+    let made_quiet = Extended { sig: larger.sig | 1 << 62, ..larger };
+    assert_eq!(add(larger, single, &mut c), made_quiet);
+    c.flags = Flags::NONE;
+    assert!(!from_single(0xff80_ffff, &mut c).is_signaling() && c.flags == Flags::INVALID);
+}
+
 #[test]
 fn elementary_functions_are_those_of_doubles() {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-15 * b.abs().max(1e-300);

@@ -56,8 +56,8 @@ pub(super) fn execute(core: &mut Core<X86_64>, row: &Row, i: usize, va: u64) -> 
             Some(match (is_integer(row.op), row.codes[0].kind) {
                 (true, Kind::W) => x87::from_int(i64::from(bits as i16)),
                 (true, _) => x87::from_int(i64::from(bits as i32)),
-                (false, Kind::D) => x87::from_single(bits as u32, &mut control),
-                (false, _) => x87::from_double(bits, &mut control),
+                (false, Kind::D) => x87::operand_from_single(bits as u32, &mut control),
+                (false, _) => x87::operand_from_double(bits, &mut control),
             })
         }
         Method::St0 => unit(core).get(i),
