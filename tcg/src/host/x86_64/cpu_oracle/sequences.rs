@@ -1,10 +1,11 @@
-//! Sequences of instructions that leave flags and ask for them, against the host: which flags are
-//! kept, dropped or taken from the host's is decided between instructions.
+//! Sequences of instructions that leave flags and ask for them, and of vectors and numbers, against
+//! the host: which flags are kept, dropped or taken from the host's, and where a vector is, is
+//! decided between instructions. Half of the sequences are loops.
 #![deny(unsafe_code)]
 
 use arch::x86_64::state::*;
 
-use super::comparison::{Guest, Rng, effort, guests};
+use super::comparison::{Guest, Rng, difference, effort, guests, runs_on_host, units};
 use super::{Oracle, Registers, WINDOW};
 use crate::guest::x86_64::has_semantics;
 use crate::isa::x86_64::{self as isa, Insn, Op, Operand, ROWS, sample};
@@ -18,6 +19,8 @@ const LENGTH: u64 = 12;
 /// The register of shift counts, which nothing else in a sequence writes.
 const RCX: u8 = 1;
 const RSP: u8 = 4;
+/// Counts the rounds of a loop, which nothing else in it may name.
+const R15: u8 = 15;
 
 /// Whether all flags that programs can see are defined after the instruction, but the auxiliary
 /// carry, which nothing here looks at.
@@ -57,8 +60,27 @@ fn is_harmless(insn: &Insn) -> bool {
     })
 }
 
+/// Whether it is an instruction of SSE on registers whose result is defined to the last bit.
+fn is_vector(insn: &Insn) -> bool {
+    let xmm = insn.operands.iter().any(|o| matches!(o, Operand::Xmm(_)));
+    let other = insn.operands.iter().any(|o| matches!(o, Operand::Mem(_) | Operand::Mm(_)));
+    let approximate = matches!(insn.op(), Op::Rcpps | Op::Rcpss | Op::Rsqrtps | Op::Rsqrtss);
+    // They write RCX; it stores to where RDI says.
+    let hidden = matches!(insn.op(), Op::Pcmpestri | Op::Pcmpistri | Op::Maskmovdqu);
+    xmm && !other && !approximate && !hidden && runs_on_host(insn)
+}
+
+/// What sequences are made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flavor {
+    Flags,
+    /// Three of four instructions are of SSE.
+    Vectors,
+}
+
 /// A random instruction.
-fn instruction(rng: &mut Rng) -> Vec<u8> {
+fn instruction(rng: &mut Rng, flavor: Flavor, looping: bool) -> Vec<u8> {
+    let vector = flavor == Flavor::Vectors && rng.below(4) != 0;
     loop {
         let row = rng.below(ROWS.len() as u64) as u16;
         if !has_semantics(row) {
@@ -66,21 +88,38 @@ fn instruction(rng: &mut Rng) -> Vec<u8> {
         }
         let Some(bytes) = sample(row, &mut || rng.next()) else { continue };
         let Ok(decoded) = isa::decode(&bytes) else { continue };
-        if is_defined(&decoded.insn) && is_harmless(&decoded.insn) {
+        let insn = &decoded.insn;
+        let wanted = if vector { is_vector(insn) } else { is_defined(insn) };
+        if wanted && is_harmless(insn) && !(looping && names(insn, R15)) {
             return bytes[..usize::from(decoded.len)].to_vec();
         }
     }
 }
 
-/// Instructions, some of them jumped over under a condition.
-fn sequence(rng: &mut Rng) -> Vec<u8> {
+/// Whether an operand is the register, or its address has it.
+fn names(insn: &Insn, register: u8) -> bool {
+    let address = [insn.mem.base, insn.mem.index.map(|i| i.0)];
+    let operand = |o: &Operand| matches!(*o, Operand::Gpr(r, _) if r == register);
+    insn.operands.iter().any(operand) || address.contains(&Some(register))
+}
+
+/// Instructions, some of them jumped over under a condition. In a loop, which keeps registers and
+/// vectors where they are from one round to the next, fewer: the more is in one block.
+fn sequence(rng: &mut Rng, flavor: Flavor) -> Vec<u8> {
+    let looping = rng.below(2) == 0;
     let mut code = Vec::new();
     for _ in 0..=rng.below(LENGTH) {
-        let next = instruction(rng);
-        if rng.below(4) == 0 {
+        let next = instruction(rng, flavor, looping);
+        if rng.below(if looping { 8 } else { 4 }) == 0 {
             code.extend_from_slice(&[0x70 | rng.below(16) as u8, next.len() as u8]);
         }
         code.extend(next);
+    }
+    if looping {
+        // dec r15; jnz: the carry is kept.
+        code.extend_from_slice(&[0x49, 0xff, 0xcf, 0x0f, 0x85]);
+        let back = -(code.len() as i32 + 4);
+        code.extend_from_slice(&back.to_le_bytes());
     }
     code
 }
@@ -95,21 +134,25 @@ fn listing(code: &[u8]) -> String {
     out
 }
 
-#[test]
-fn flags_between_instructions_are_those_of_the_host() {
+/// Compares random sequences.
+fn check(flavor: Flavor, seed: u64) {
     let mut oracle = Oracle::new();
     let window = oracle.window();
     let mut guests: [Guest; 3] = guests(window);
-    let (times, seed) = effort();
-    let mut rng = Rng::new(0xfeed_beef_1234_5677 ^ seed.rotate_left(17));
+    let (times, add) = effort();
+    let mut rng = Rng::new(seed ^ add.rotate_left(17));
     for round in 0..SEQUENCES * times {
-        let code = sequence(&mut rng);
+        let code = sequence(&mut rng, flavor);
         let mut start = Registers {
             gpr: std::array::from_fn(|_| rng.value()),
             rflags: rng.next() & ARITHMETIC | IF | RFLAGS_FIXED,
             ..Registers::default()
         };
+        if flavor == Flavor::Vectors {
+            start.units = units(&mut rng);
+        }
         start.gpr[usize::from(RCX)] = rng.below(2);
+        start.gpr[usize::from(R15)] = 1 + rng.below(4);
         start.gpr[usize::from(RSP)] = window + WINDOW as u64 / 2;
         let mut host = start;
         oracle.run(&code, &mut host);
@@ -117,20 +160,30 @@ fn flags_between_instructions_are_those_of_the_host() {
             let mut registers = start;
             let exception = guest.run(Guest::place(round), &code, &mut registers);
             assert_eq!(exception, None, "{}", listing(&code));
-            let same = registers.gpr == host.gpr
-                && (registers.rflags ^ host.rflags) & ARITHMETIC & !AF == 0;
+            let differs = difference(&registers, &host, ARITHMETIC & !AF);
             assert!(
-                same,
-                "in the {}:\n{}before {start:x?}\nguest  {registers:x?}\nhost   {host:x?}",
+                differs.is_none(),
+                "{differs:?} in the {}:\n{}before {start:x?}",
                 guest.name,
                 listing(&code)
             );
         }
     }
+    println!("{} sequences", SEQUENCES * times);
     // The machines' memory is as it was: nothing here stores.
     for guest in &guests {
         let mut memory = vec![1; WINDOW];
         testing::read_memory(guest.machine(), window, &mut memory);
         assert!(memory.iter().all(|&byte| byte == 0), "the {} has stored", guest.name);
     }
+}
+
+#[test]
+fn flags_between_instructions_are_those_of_the_host() {
+    check(Flavor::Flags, 0xfeed_beef_1234_5677);
+}
+
+#[test]
+fn vectors_between_instructions_are_those_of_the_host() {
+    check(Flavor::Vectors, 0xfeed_beef_1234_5679);
 }
