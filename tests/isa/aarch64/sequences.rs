@@ -1,5 +1,10 @@
 //! Random sequences of instructions on registers and flags, some of them jumped over under a
-//! condition: in every engine and in QEMU.
+//! condition, some run over and over: in every engine and in QEMU.
+//!
+//! `POLYVISOR_ISA_SECONDS` runs each test for that long instead of a fixed number of sequences;
+//! `POLYVISOR_ISA_SEED` has it make others.
+
+use std::time::{Duration, Instant};
 
 use tcg::guest::aarch64::Aarch64;
 use tcg::isa::aarch64::{Ext, Insn, JumpBit, JumpIf, JumpZero, PATTERNS, decode};
@@ -12,7 +17,9 @@ use crate::user::{ENGINES, User};
 /// Sequences tried.
 const SEQUENCES: usize = 4000;
 /// Instructions of one at most.
-const LENGTH: u64 = 14;
+const LENGTH: u64 = 12;
+/// Counts the rounds of a sequence that is a loop; no other instruction names it.
+const COUNTER: u8 = 28;
 
 /// Data processing, by the bits that name the class of an instruction `[ARM-ARM C4.1]`, and what
 /// works on the flags alone.
@@ -44,18 +51,51 @@ fn skip(rng: &mut Rng) -> Insn {
     }
 }
 
+/// Whether a register field of the instruction may be the counter's.
+fn names_counter(row: &Pattern, word: u32) -> bool {
+    row.fields.iter().any(|&(_, mask)| {
+        mask.count_ones() == 5 && (word & mask) >> mask.trailing_zeros() == COUNTER.into()
+    })
+}
+
+/// One half of the sequences are loops, which keep registers and vectors where they are from one
+/// round to the next.
 fn sequence(rng: &mut Rng, rows: &[&Pattern]) -> Vec<Insn> {
+    let looping = rng.next() & 1 == 0;
     let mut insns = Vec::new();
     for _ in 0..=rng.next() % LENGTH {
         let row = rows[(rng.next() % rows.len() as u64) as usize];
         let Some(word) = row.sample(rng.next() as u32) else { continue };
+        if looping && names_counter(row, word) {
+            continue;
+        }
         insns.extend(decode(word, Ext::ALL));
-        if rng.next() & 3 == 0 {
+        // A round has the more in one block, the fewer jumps there are.
+        if rng.next() & if looping { 7 } else { 3 } == 0 {
             insns.push(skip(rng));
         }
     }
     insns.truncate(LENGTH as usize);
+    if looping {
+        insns.extend(back(insns.len()));
+    }
     insns
+}
+
+/// Counts down, and goes back over so many instructions: nothing jumps over the counting, because
+/// one that does nothing is in front.
+fn back(over: usize) -> impl Iterator<Item = Insn> {
+    const NOP: u32 = 0xd503_201f;
+    let counter = u32::from(COUNTER);
+    let sub = 0xd100_0400 | counter << 5 | counter;
+    let distance = -(over as i32 + 2) as u32 & 0x7_ffff;
+    let cbnz = 0xb500_0000 | distance << 5 | counter;
+    [NOP, sub, cbnz].into_iter().map(|word| decode(word, Ext::ALL).expect("an instruction"))
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no decimal number")))
 }
 
 /// Runs random sequences of some rows.
@@ -64,15 +104,20 @@ fn check(rows: &[&Pattern], seed: u64) {
     let mut users: Vec<_> =
         ENGINES.iter().map(|&(name, mode)| (name, User::<Aarch64>::new(mode, &regions))).collect();
     let mut qemu = Qemu::new();
-    let mut rng = Rng(seed);
-    for _ in 0..SEQUENCES {
+    let time = number("POLYVISOR_ISA_SECONDS").map(Duration::from_secs);
+    let mut rng = Rng(seed ^ number("POLYVISOR_ISA_SEED").unwrap_or(0).rotate_left(17));
+    let begin = Instant::now();
+    let mut done = 0;
+    while time.map_or(done < SEQUENCES, |time| begin.elapsed() < time) {
+        done += 1;
         let insns = sequence(&mut rng, rows);
         let mut code = [0; CODE_BYTES];
         for (at, bytes) in code.chunks_exact_mut(4).enumerate() {
             let word = insns.get(at).map_or(BRK, Insn::encode);
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        let start = state(&mut rng);
+        let mut start = state(&mut rng);
+        start.x[usize::from(COUNTER)] = 1 + rng.next() % 4;
         let expected = qemu.run(&start, &code);
         assert_eq!(expected.2, Cause::Breakpoint);
         for (name, user) in &mut users {
@@ -87,6 +132,7 @@ fn check(rows: &[&Pattern], seed: u64) {
             );
         }
     }
+    println!("{done} sequences in {:.1} s", begin.elapsed().as_secs_f64());
 }
 
 #[test]

@@ -121,6 +121,18 @@ fn integer(rng: &mut Rng) -> u64 {
     }
 }
 
+/// A double at the border of underflow, of overflow, or of what a single can be, with bits behind
+/// that decide how it is rounded to one.
+fn edge(rng: &mut Rng) -> u64 {
+    const EXPONENTS: [u64; 13] =
+        [0, 0, 1, 2, 26, 54, 0x7fd, 0x7fe, 0x369, 0x36a, 0x380, 0x381, 0x47e];
+    let any = rng.next() & ((1 << 52) - 1);
+    let fraction =
+        rng.pick(&[0, any, 1 << 28, 1 << 29, 3 << 28, 0xf_ffff_e000_0000, 0xf_ffff_f000_0000]);
+    let sticky = rng.pick(&[0, 0, 1]);
+    rng.next() & 1 << 63 | rng.pick(&EXPONENTS) << 52 | fraction | sticky
+}
+
 /// A register of doubles and boxed singles.
 fn float(rng: &mut Rng) -> u64 {
     const DOUBLES: [u64; 16] = [
@@ -160,7 +172,8 @@ fn float(rng: &mut Rng) -> u64 {
         0x3f00_0000,
     ];
     let boxed = |single: u32| 0xffff_ffff_0000_0000 | u64::from(single);
-    match rng.below(8) {
+    match rng.below(9) {
+        8 => edge(rng),
         0..=1 => rng.pick(&DOUBLES),
         2..=3 => boxed(rng.pick(&SINGLES)),
         4 => boxed(rng.next() as u32),
