@@ -41,11 +41,13 @@ impl Width {
     pub const ALL: [Width; 4] = [Width::W8, Width::W16, Width::W32, Width::W64];
 
     /// Number of bits.
+    #[inline]
     pub const fn bits(self) -> u32 {
         8 << self as u32
     }
 
     /// All bits of this width set.
+    #[inline]
     pub const fn mask(self) -> u64 {
         u64::MAX >> (64 - self.bits())
     }

@@ -25,6 +25,7 @@ pub mod flags {
 }
 
 /// Sign-extends the low bits of a value.
+#[inline]
 pub const fn sext(v: u64, bits: u32) -> u64 {
     ((v << (64 - bits)) as i64 >> (64 - bits)) as u64
 }
@@ -75,6 +76,7 @@ fn rare_bin(op: Bin, w: Width, a: u64, b: u64) -> u64 {
 }
 
 /// An operation of one operand.
+#[inline]
 pub fn un(op: Un, w: Width, a: u64) -> u64 {
     let (bits, mask) = (w.bits(), w.mask());
     let ua = a & mask;
@@ -97,6 +99,7 @@ pub fn un(op: Un, w: Width, a: u64) -> u64 {
 }
 
 /// A relation.
+#[inline]
 pub fn cmp(c: Cond, w: Width, a: u64, b: u64) -> bool {
     let (ua, ub) = (a & w.mask(), b & w.mask());
     let (sa, sb) = (sext(a, w.bits()) as i64, sext(b, w.bits()) as i64);

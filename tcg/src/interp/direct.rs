@@ -47,50 +47,62 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
     type F = u128;
     type Trap = G::Exception;
 
+    #[inline]
     fn imm(&mut self, value: u64) -> u64 {
         value
     }
 
+    #[inline]
     fn get(&mut self, r: u8) -> u64 {
         fields::read::<G>(&self.core.state, G::INT.offset + usize::from(r) * G::INT.stride)
     }
 
+    #[inline]
     fn set(&mut self, r: u8, v: u64) {
         fields::write::<G>(&mut self.core.state, G::INT.offset + usize::from(r) * G::INT.stride, v);
     }
 
+    #[inline]
     fn field(&mut self, field: usize) -> u64 {
         fields::read::<G>(&self.core.state, field)
     }
 
+    #[inline]
     fn set_field(&mut self, field: usize, v: u64) {
         fields::write::<G>(&mut self.core.state, field, v);
     }
 
+    #[inline]
     fn share(&mut self, v: u64) -> u64 {
         v
     }
 
+    #[inline]
     fn bin(&mut self, op: Bin, w: Width, a: u64, b: u64) -> u64 {
         ops::bin(op, w, a, b)
     }
 
+    #[inline]
     fn un(&mut self, op: Un, w: Width, a: u64) -> u64 {
         ops::un(op, w, a)
     }
 
+    #[inline]
     fn cmp(&mut self, c: Cond, w: Width, a: u64, b: u64) -> u64 {
         u64::from(ops::cmp(c, w, a, b))
     }
 
+    #[inline]
     fn select(&mut self, c: u64, a: u64, b: u64) -> u64 {
         if c != 0 { a } else { b }
     }
 
+    #[inline]
     fn load(&mut self, va: u64, m: MemOp) -> Result<u64, G::Exception> {
         self.core.load_op(va, m)
     }
 
+    #[inline]
     fn store(&mut self, va: u64, v: u64, m: MemOp) -> Result<(), G::Exception> {
         self.core.store_op(va, v, m)
     }
@@ -129,11 +141,13 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         (h.run)(self.core, all)
     }
 
+    #[inline]
     fn flags(&mut self, op: FlagOp, w: Width, a: u64, b: u64, r: u64) {
         let old = fields::read::<G>(&self.core.state, G::FLAGS);
         fields::write::<G>(&mut self.core.state, G::FLAGS, ops::flags_of(op, w, a, b, r, old));
     }
 
+    #[inline]
     fn flag(&mut self, c: FlagCond) -> u64 {
         u64::from(ops::flag(c, fields::read::<G>(&self.core.state, G::FLAGS)))
     }

@@ -3,11 +3,13 @@
 
 use crate::guest::Guest;
 
+#[inline]
 fn check<S>(offset: usize) {
     assert!(offset.is_multiple_of(8) && offset + 8 <= size_of::<S>());
 }
 
 /// The 64-bit field at `offset`.
+#[inline]
 pub(crate) fn read<G: Guest>(state: &G::State, offset: usize) -> u64 {
     check::<G::State>(offset);
     // SAFETY: inside the state and aligned (checked); states are declared by `cpu_state!`, which
@@ -16,6 +18,7 @@ pub(crate) fn read<G: Guest>(state: &G::State, offset: usize) -> u64 {
 }
 
 /// Sets the 64-bit field at `offset`.
+#[inline]
 pub(crate) fn write<G: Guest>(state: &mut G::State, offset: usize, v: u64) {
     check::<G::State>(offset);
     // SAFETY: as in `read`, and any eight bytes may be stored there.

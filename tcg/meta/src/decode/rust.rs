@@ -129,7 +129,10 @@ fn decoder(out: &mut String, table: &Table, width: u32) {
     if rows.is_empty() {
         return;
     }
-    outln!(out, "/// The {width}-bit instruction `word`, if one of the extensions has it.");
+    outln!(
+        out,
+        "/// The {width}-bit instruction `word`, if one of the extensions has it.\n#[inline]"
+    );
     if width == 16 {
         outln!(out, "pub fn decode16(word: u16, ext: Ext) -> Option<Insn> {{");
         outln!(out, "    let word = u32::from(word);");

@@ -61,6 +61,7 @@ impl Guest for Aarch64 {
         fp::mode_of(cpu)
     }
 
+    #[inline]
     fn decode(bytes: &[u8], _: u32) -> Decoded<Insn> {
         let [a, b, c, d, ..] = bytes else {
             return Decoded::Short;
@@ -72,6 +73,7 @@ impl Guest for Aarch64 {
         }
     }
 
+    #[inline]
     fn ends_block(insn: Insn) -> bool {
         match insn {
             Insn::B(_) | Insn::Bl(_) | Insn::Br(_) | Insn::Blr(_) | Insn::Ret(_) => true,
@@ -85,6 +87,7 @@ impl Guest for Aarch64 {
         }
     }
 
+    #[inline]
     fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, _: u32) -> Lowered<Self, B> {
         lower::lower(b, at, insn)
     }

@@ -91,6 +91,7 @@ impl Guest for Riscv64 {
         if fs == FS_OFF { FS_OFF } else { fs | rm }
     }
 
+    #[inline]
     fn decode(bytes: &[u8], mode: u32) -> Decoded<Insn> {
         let [a, b, rest @ ..] = bytes else {
             return Decoded::Short;
@@ -119,6 +120,7 @@ impl Guest for Riscv64 {
         }
     }
 
+    #[inline]
     fn ends_block(insn: Insn) -> bool {
         match insn {
             Insn::Jal(_) | Insn::Jalr(_) | Insn::CJ(_) | Insn::CJr(_) | Insn::CJalr(_) => true,
@@ -143,6 +145,7 @@ impl Guest for Riscv64 {
         mode & MODE_FS == FS_DIRTY && sem::compares_quietly(insns)
     }
 
+    #[inline]
     fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, mode: u32) -> Lowered<Self, B> {
         if mode & MODE_FS != FS_DIRTY && isa::PATTERNS[insn.row()].ext & FLOAT.0 != 0 {
             let field = offset_of!(Hart, mstatus);

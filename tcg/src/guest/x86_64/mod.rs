@@ -71,6 +71,7 @@ impl Guest for X86_64 {
         0
     }
 
+    #[inline]
     fn decode(bytes: &[u8], _: u32) -> Decoded<Insn> {
         match isa::decode(bytes) {
             Ok(d) if lower::is_written(d.insn.row) => Decoded::Insn(d.insn, d.len),
@@ -83,6 +84,7 @@ impl Guest for X86_64 {
         }
     }
 
+    #[inline]
     fn ends_block(insn: Insn) -> bool {
         match insn.op() {
             Op::Jmp | Op::Call | Op::Ret | Op::Int | Op::Int1 | Op::Int3 => true,
@@ -93,6 +95,7 @@ impl Guest for X86_64 {
         }
     }
 
+    #[inline]
     fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, _: u32) -> Lowered<Self, B> {
         lower::lower(b, at, &insn)
     }

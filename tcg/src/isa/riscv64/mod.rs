@@ -48,6 +48,7 @@ impl Ext {
 
 /// Length in bytes of the instruction whose first 16 bits these are [Unpriv §1.5]: 2 or 4; 0 for
 /// the longer formats, of which none is defined.
+#[inline]
 pub const fn length(low: u16) -> u8 {
     match low & 0x1f {
         0x1f => 0,

@@ -44,16 +44,19 @@ const FLAGS: usize = Aarch64::FLAGS;
 const SP: u8 = 31;
 
 /// The width that the `sf` bit names.
+#[inline]
 fn width(sf: bool) -> Width {
     if sf { Width::W64 } else { Width::W32 }
 }
 
 /// Reads a register; 31 is zero.
+#[inline]
 fn get<B: Builder<Aarch64>>(b: &mut B, r: u8) -> B::V {
     if r == SP { b.imm(0) } else { b.get(r) }
 }
 
 /// Writes a register; 31 stays zero.
+#[inline]
 fn set<B: Builder<Aarch64>>(b: &mut B, r: u8, v: B::V) {
     if r != SP {
         b.set(r, v);
@@ -61,12 +64,14 @@ fn set<B: Builder<Aarch64>>(b: &mut B, r: u8, v: B::V) {
 }
 
 /// `v op constant`, 64 bits wide.
+#[inline]
 fn with<B: Builder<Aarch64>>(b: &mut B, op: Bin, v: B::V, constant: u64) -> B::V {
     let constant = b.imm(constant);
     b.bin(op, Width::W64, v, constant)
 }
 
 /// The low bits of a value, zero-extended.
+#[inline]
 fn zext<B: Builder<Aarch64>>(b: &mut B, w: Width, v: B::V) -> B::V {
     match w {
         Width::W8 => b.un(Un::Zext8, Width::W64, v),

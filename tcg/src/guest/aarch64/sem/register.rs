@@ -11,6 +11,7 @@ use crate::vcpu::Core;
 use Width::W64;
 
 /// The second operand: a register, shifted by a constant.
+#[inline]
 fn shifted<B: Builder<Aarch64>>(b: &mut B, a: Shifted) -> B::V {
     let v = get(b, a.rm);
     if a.amount == 0 {
@@ -21,6 +22,7 @@ fn shifted<B: Builder<Aarch64>>(b: &mut B, a: Shifted) -> B::V {
     b.bin(op, width(a.sf), v, amount)
 }
 
+#[inline]
 fn binary<B: Builder<Aarch64>>(
     b: &mut B,
     a: Shifted,
@@ -40,6 +42,7 @@ fn binary<B: Builder<Aarch64>>(
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn logical<B: Builder<Aarch64>>(
     b: &mut B,
     _: At,

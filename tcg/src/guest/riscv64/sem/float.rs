@@ -196,6 +196,7 @@ impl Flags {
     const CSR: u16 = 0x001;
 
     /// `None` of all other instructions.
+    #[inline]
     pub(in super::super) fn of(insn: Insn) -> Option<Self> {
         let (csr, rd, op, source) = match insn {
             Insn::Csrrw(a) => (a.csr, a.rd, CsrOp::Write, Ok(a.rs1)),
@@ -224,6 +225,7 @@ pub(in super::super) fn compares_quietly([keep, compare, restore]: [Insn; 3]) ->
 
 /// The destination of an instruction that reads the CSR `frm` and nothing else: C libraries look
 /// whether they have to change it for a computation.
+#[inline]
 pub(in super::super) fn reads_rounding(insn: Insn) -> Option<u8> {
     match insn {
         Insn::Csrrs(a) if a.csr == 0x002 && a.rs1 == 0 => Some(a.rd),

@@ -6,24 +6,28 @@ use crate::isa::riscv64::{Br, FenceArgs, I, J, R as Reg3, S, U};
 
 use Width::{W32, W64};
 
+#[inline]
 pub(in super::super) fn lui<B: Builder<Riscv64>>(b: &mut B, _: At, a: U) -> R<B> {
     let v = imm(b, a.imm);
     set(b, a.rd, v);
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn auipc<B: Builder<Riscv64>>(b: &mut B, at: At, a: U) -> R<B> {
     let v = b.imm(at.pc.wrapping_add_signed(i64::from(a.imm)));
     set(b, a.rd, v);
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn jal<B: Builder<Riscv64>>(b: &mut B, at: At, a: J) -> R<B> {
     let link = b.imm(at.next());
     set(b, a.rd, link);
     Ok(Flow::Goto(at.pc.wrapping_add_signed(i64::from(a.imm))))
 }
 
+#[inline]
 pub(in super::super) fn jalr<B: Builder<Riscv64>>(b: &mut B, at: At, a: I) -> R<B> {
     let base = get(b, a.rs1);
     let offset = imm(b, a.imm);
@@ -35,6 +39,7 @@ pub(in super::super) fn jalr<B: Builder<Riscv64>>(b: &mut B, at: At, a: I) -> R<
     Ok(Flow::Jump(target))
 }
 
+#[inline]
 pub(in super::super) fn branch<B: Builder<Riscv64>>(b: &mut B, at: At, a: Br, c: Cond) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);
@@ -42,12 +47,14 @@ pub(in super::super) fn branch<B: Builder<Riscv64>>(b: &mut B, at: At, a: Br, c:
     Ok(Flow::Branch(taken, at.pc.wrapping_add_signed(i64::from(a.imm))))
 }
 
+#[inline]
 fn address<B: Builder<Riscv64>>(b: &mut B, rs1: u8, offset: i32) -> B::V {
     let base = get(b, rs1);
     let offset = imm(b, offset);
     b.bin(Bin::Add, W64, base, offset)
 }
 
+#[inline]
 pub(in super::super) fn load<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, m: MemOp) -> R<B> {
     let va = address(b, a.rs1, a.imm);
     let v = b.load(va, m)?;
@@ -55,6 +62,7 @@ pub(in super::super) fn load<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, m: Mem
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn store<B: Builder<Riscv64>>(b: &mut B, _: At, a: S, m: MemOp) -> R<B> {
     let va = address(b, a.rs1, a.imm);
     let v = get(b, a.rs2);
@@ -62,6 +70,7 @@ pub(in super::super) fn store<B: Builder<Riscv64>>(b: &mut B, _: At, a: S, m: Me
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn alu_imm<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = imm(b, a.imm);
@@ -70,6 +79,7 @@ pub(in super::super) fn alu_imm<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, op:
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn alu<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);
@@ -78,6 +88,7 @@ pub(in super::super) fn alu<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op: 
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn alu_imm_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = imm(b, a.imm);
@@ -86,6 +97,7 @@ pub(in super::super) fn alu_imm_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, o
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn alu_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);
@@ -94,6 +106,7 @@ pub(in super::super) fn alu_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn slti<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, c: Cond) -> R<B> {
     let x = get(b, a.rs1);
     let y = imm(b, a.imm);
@@ -102,6 +115,7 @@ pub(in super::super) fn slti<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, c: Con
     Ok(Flow::Next)
 }
 
+#[inline]
 pub(in super::super) fn slt<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, c: Cond) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);

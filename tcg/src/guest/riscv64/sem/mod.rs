@@ -20,11 +20,13 @@ use crate::builder::{Builder, Flow, Un, Width};
 pub(super) type R<B> = Result<Flow<<B as Builder<Riscv64>>::V>, <B as Builder<Riscv64>>::Trap>;
 
 /// Reads an integer register; x0 is zero.
+#[inline]
 fn get<B: Builder<Riscv64>>(b: &mut B, r: u8) -> B::V {
     if r == 0 { b.imm(0) } else { b.get(r) }
 }
 
 /// Writes an integer register; x0 stays zero.
+#[inline]
 fn set<B: Builder<Riscv64>>(b: &mut B, r: u8, v: B::V) {
     if r != 0 {
         b.set(r, v);
@@ -32,11 +34,13 @@ fn set<B: Builder<Riscv64>>(b: &mut B, r: u8, v: B::V) {
 }
 
 /// An immediate of the instruction.
+#[inline]
 fn imm<B: Builder<Riscv64>>(b: &mut B, v: i32) -> B::V {
     b.imm(i64::from(v) as u64)
 }
 
 /// The sign-extended result of a 32-bit operation.
+#[inline]
 fn set_w<B: Builder<Riscv64>>(b: &mut B, r: u8, v: B::V) {
     if r != 0 {
         let v = b.un(Un::Sext32, Width::W64, v);

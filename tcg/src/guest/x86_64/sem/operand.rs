@@ -11,6 +11,7 @@ use crate::isa::x86_64::{self as isa, Insn, Mem, Operand, Segment};
 use Width::{W8, W16, W32, W64};
 
 /// The engine's name for an operand size.
+#[inline]
 pub(super) fn size(w: isa::Width) -> Width {
     match w {
         isa::Width::B => W8,
@@ -21,6 +22,7 @@ pub(super) fn size(w: isa::Width) -> Width {
 }
 
 /// Width of an operand.
+#[inline]
 pub(super) fn width(operand: Operand) -> Width {
     match operand {
         Operand::Gpr(_, w) | Operand::Imm(w) => size(w),
@@ -35,11 +37,13 @@ pub(super) fn width(operand: Operand) -> Width {
 }
 
 /// An access of a width, zero-extending.
+#[inline]
 pub(super) fn access(w: Width) -> MemOp {
     MemOp::new(w as u8, false)
 }
 
 /// The low `w` bits of a value, zero-extended.
+#[inline]
 pub(super) fn zext<B: Builder<X86_64>>(b: &mut B, w: Width, v: B::V) -> B::V {
     match w {
         W8 => b.un(Un::Zext8, W64, v),
@@ -50,6 +54,7 @@ pub(super) fn zext<B: Builder<X86_64>>(b: &mut B, w: Width, v: B::V) -> B::V {
 }
 
 /// The low `w` bits of a value, sign-extended to 64.
+#[inline]
 pub(super) fn sext<B: Builder<X86_64>>(b: &mut B, w: Width, v: B::V) -> B::V {
     match w {
         W8 => b.un(Un::Sext8, W64, v),
@@ -60,6 +65,7 @@ pub(super) fn sext<B: Builder<X86_64>>(b: &mut B, w: Width, v: B::V) -> B::V {
 }
 
 /// `v op constant`, 64 bits wide.
+#[inline]
 pub(super) fn with<B: Builder<X86_64>>(b: &mut B, op: Bin, v: B::V, constant: u64) -> B::V {
     let constant = b.imm(constant);
     b.bin(op, W64, v, constant)
