@@ -96,10 +96,25 @@ impl<G: Guest> Vcpu<G> {
     }
 
     /// Runs one block, or translated code until it comes back.
+    #[inline]
     pub(crate) fn step(&mut self) -> Option<Stop<G::Exception>> {
         let core = self.core.get();
         let pc = fields::read::<G>(&core.state, G::PC);
-        let block = match core.block_at(pc) {
+        match core.jump_table().code(pc) {
+            Some(code) if !core.interpret => {
+                core.failed_fetches = 0;
+                self.run_code(code);
+                None
+            }
+            _ => self.step_cold(pc),
+        }
+    }
+
+    /// The same for a block that seems to have no code, or is to be interpreted.
+    fn step_cold(&mut self, pc: u64) -> Option<Stop<G::Exception>> {
+        let core = self.core.get();
+        let space = core.fetch_space;
+        let block = match core.lend(pc) {
             Ok(block) => block,
             Err(e) => {
                 core.deliver(e);
@@ -113,14 +128,15 @@ impl<G: Guest> Vcpu<G> {
             0 => core.warm(&block),
             code => code,
         };
-        if code == 0 {
-            core.raise_fp_flags();
-            if interp::run(core, &block) == Ended::Resync {
-                core.look_again();
-            }
+        if code != 0 {
+            self.run_code(code);
             return None;
         }
-        self.run_code(code);
+        core.raise_fp_flags();
+        if interp::run(core, &block) == Ended::Resync {
+            core.look_again();
+        }
+        core.give_back(space, block);
         None
     }
 
@@ -167,7 +183,8 @@ impl<G: Guest> Vcpu<G> {
         if core.signals().request.load(Relaxed) != 0 {
             return;
         }
-        let Ok(block) = core.block_at(pc) else {
+        let space = core.fetch_space;
+        let Ok(block) = core.lend(pc) else {
             return;
         };
         let code = match block.code() {
@@ -177,6 +194,7 @@ impl<G: Guest> Vcpu<G> {
         if let (Some(native), 1..) = (&self.machine.cache.native, code) {
             native.chain(site, code);
         }
+        self.core.get().give_back(space, block);
     }
 }
 

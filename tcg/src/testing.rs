@@ -82,7 +82,7 @@ pub fn host_code<G: Guest>(state: G::State, gpa: u64, code: &[u8]) -> Option<Hos
     write_memory(&machine, gpa, code);
     let mut vcpu = machine.vcpu(0, state, false).expect("the first vCPU");
     vcpu.core().sync_spaces();
-    let block = vcpu.core().block_at(gpa).expect("memory is mapped");
+    let block = vcpu.core().lend(gpa).expect("memory is mapped");
     let native = machine.cache.native.as_ref()?;
     let core = vcpu.core();
     match native.compile(&machine.cache, &block, &mut || core.page_of_code(&block.key)) {

@@ -8,7 +8,6 @@ use arch::io::VcpuClock;
 use crate::absent::NoDevices;
 use crate::guest::Guest;
 use crate::host::{NativeError, direct};
-use crate::interp::fields;
 use crate::machine::{Config, Machine, Mode};
 use crate::mmu::user::UserMemory;
 use crate::run::{Stop, Vcpu};
@@ -116,16 +115,8 @@ impl<G: Guest> Vcpu<G> {
             if self.core.signals().request.load(Relaxed) != 0 && self.core.get().attend() {
                 break Stop::Kicked;
             }
-            let core = self.core.get();
-            let pc = fields::read::<G>(&core.state, G::PC);
-            let code = if core.interpret { None } else { core.jump_table().code(pc) };
-            match code {
-                Some(code) => self.run_code(code),
-                None => {
-                    if let Some(stop) = self.step() {
-                        break stop;
-                    }
-                }
+            if let Some(stop) = self.step() {
+                break stop;
             }
             if let Some(e) = self.core.get().stopped.take() {
                 break Stop::Exception(e);

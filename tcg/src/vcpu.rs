@@ -7,9 +7,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Release, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::cache::Predecoded;
 use crate::cache::build::CodePages;
 use crate::cache::jumps::Jumps;
+use crate::cache::{Block, Predecoded};
 use crate::guest::Guest;
 use crate::jit::cell::TablesPlace;
 use crate::jit::groups;
@@ -214,7 +214,7 @@ pub struct Core<G: Guest> {
     owner: u64,
     pub(crate) fetches: Fetches,
     /// Code as it was read last.
-    pub(crate) pages: CodePages,
+    pub(crate) pages: CodePages<G>,
     /// Where instructions of a new block are collected.
     pub(crate) insns: Vec<Predecoded<G::Insn>>,
     /// Shared spaces with something of the present owner alone.
@@ -379,6 +379,15 @@ impl<G: Guest> Core<G> {
     /// The jump table of the present fetch space and mode.
     pub(crate) fn jump_table(&mut self) -> &mut Jumps<G> {
         &mut self.jumps[self.table].1
+    }
+
+    /// Ends what [`Self::lend`] began in the given fetch space and mode.
+    pub(crate) fn give_back(&mut self, space: (u64, u32), block: Arc<Block<G>>) {
+        if space == self.fetch_space {
+            self.jump_table().give_back(block);
+        } else if let Some((_, table)) = self.jumps.iter_mut().find(|t| t.0 == space) {
+            table.give_back(block);
+        }
     }
 
     /// The machine's memory slots.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Block, Body, Key, Predecoded};
+use super::known::Known;
+use super::{Block, Body, Key, Predecoded, Run};
 use crate::builder::At;
 use crate::guest::{Access, Decoded, Guest};
 use crate::jit::probe;
@@ -17,13 +18,20 @@ const BLOCK_INSNS: usize = 256;
 const LONG_BLOCK: usize = 64;
 
 impl<G: Guest> Core<G> {
-    /// The block at `pc` in the current mode and fetch space.
-    pub(crate) fn block_at(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
+    /// The block at `pc` in the current mode and fetch space; to be given back to that space by
+    /// [`Self::give_back`].
+    pub(crate) fn lend(&mut self, pc: u64) -> Result<Arc<Block<G>>, G::Exception> {
+        if let Some(block) = self.jump_table().take_cold(pc) {
+            return Ok(block);
+        }
         if let Some(block) = self.jump_table().find(pc) {
             return Ok(block.clone());
         }
         let block = self.find_or_build(pc)?;
-        self.jump_table().enter(&block);
+        match block.code() {
+            0 => self.jump_table().enter_cold(&block),
+            _ => self.jump_table().enter(&block),
+        }
         Ok(block)
     }
 
@@ -70,8 +78,8 @@ impl<G: Guest> Core<G> {
     fn build(&mut self, key: Key) -> Result<Arc<Block<G>>, G::Exception> {
         loop {
             let epoch = self.machine.cache.epoch();
-            let page = self.code_page(key.gpa, key.pc, epoch)?;
-            let block = self.decode_block(key, &page);
+            let mut page = self.code_page(key.gpa, key.pc, epoch)?;
+            let block = self.decode_block(key, &mut page);
             self.pages.put(page);
             if let Some(block) = self.machine.cache.insert(block?, epoch) {
                 return Ok(block);
@@ -79,45 +87,61 @@ impl<G: Guest> Core<G> {
         }
     }
 
-    fn decode_block(&mut self, key: Key, page: &CodePage) -> Result<Block<G>, G::Exception> {
-        let (pc, mode) = (key.pc, key.mode);
-        let bytes = &page.bytes[(key.gpa & PAGE_MASK) as usize..];
+    fn decode_block(&mut self, key: Key, page: &mut CodePage<G>) -> Result<Block<G>, G::Exception> {
+        let mode = key.mode;
+        let start = (key.gpa & PAGE_MASK) as usize;
+        if let Some((run, len)) = page.known.tail(start, mode) {
+            return Ok(Block::new(key, len, Body::Insns(run), None));
+        }
         let mut insns = std::mem::take(&mut self.insns);
         insns.clear();
-        let mut offset = 0;
+        let mut offset = start;
         let mut split = None;
-        while insns.len() < BLOCK_INSNS && offset < bytes.len() {
-            let next = match G::decode(&bytes[offset..], mode) {
-                Decoded::Short if offset == 0 => {
-                    let (next, second) = self.decode_split(key, bytes)?;
-                    split = Some(second);
-                    next
+        let (mut cut, mut fresh) = (false, false);
+        while insns.len() < BLOCK_INSNS && offset < page.bytes.len() {
+            if let Some(known) = page.known.insn(offset) {
+                insns.push(known);
+            } else {
+                let next = match G::decode(&page.bytes[offset..], mode) {
+                    Decoded::Short if offset == start => {
+                        let (next, second) = self.decode_split(key, &page.bytes[offset..])?;
+                        split = Some(second);
+                        next
+                    }
+                    next => next,
+                };
+                match next {
+                    Decoded::Insn(insn, len) => {
+                        fresh = true;
+                        insns.push(Predecoded { insn, offset: offset as u16, len });
+                    }
+                    Decoded::Undefined(bits, len) if offset == start => {
+                        let body = Body::Undefined(bits);
+                        return Ok(Block::new(key, u32::from(len.max(1)), body, split));
+                    }
+                    Decoded::Short | Decoded::Undefined(..) => break,
                 }
-                next => next,
-            };
-            let next = match next {
-                Decoded::Insn(insn, len) => Predecoded { insn, offset: offset as u16, len },
-                Decoded::Undefined(bits, len) if offset == 0 => {
-                    let body = Body::Undefined(bits);
-                    return Ok(Block::new(key, u32::from(len.max(1)), body, split));
-                }
-                Decoded::Short | Decoded::Undefined(..) => break,
-            };
-            insns.push(next);
-            offset += usize::from(next.len);
-            if split.is_some() || G::ends_block(next.insn) {
+            }
+            let last = insns[insns.len() - 1];
+            offset += usize::from(last.len);
+            if split.is_some() || G::ends_block(last.insn) {
                 break;
             }
             if insns.len() >= LONG_BLOCK {
-                let at = At { pc: pc.wrapping_add(u64::from(next.offset)), len: next.len };
-                if probe::usage::<G>(at, next.insn, mode).branches {
+                let at = At { pc: key.pc & !PAGE_MASK | u64::from(last.offset), len: last.len };
+                cut = insns.len() == BLOCK_INSNS || probe::usage::<G>(at, last.insn, mode).branches;
+                if cut {
                     break;
                 }
             }
         }
-        let body = Body::Insns(insns.as_slice().into());
+        let all: Arc<[_]> = insns.as_slice().into();
         self.insns = insns;
-        Ok(Block::new(key, offset as u32, body, split))
+        if fresh && split.is_none() {
+            page.known.note(&all, cut);
+        }
+        let body = Body::Insns(Run { all, first: 0 });
+        Ok(Block::new(key, (offset - start) as u32, body, split))
     }
 
     /// Decodes an instruction that runs into the next page, which may not be there; gives that
@@ -136,7 +160,12 @@ impl<G: Guest> Core<G> {
     }
 
     /// The page of code at `gpa` as it is in `epoch`. To be put back.
-    fn code_page(&mut self, gpa: u64, va: u64, epoch: u64) -> Result<Box<CodePage>, G::Exception> {
+    fn code_page(
+        &mut self,
+        gpa: u64,
+        va: u64,
+        epoch: u64,
+    ) -> Result<Box<CodePage<G>>, G::Exception> {
         let number = gpa >> super::PAGE_BITS;
         let mut page = self.pages.take(number);
         if page.number != number || page.epoch != epoch {
@@ -145,6 +174,7 @@ impl<G: Guest> Core<G> {
                 // Once more, for an error that names the instruction's address.
                 self.code_bytes(gpa, va, &mut page.bytes[..1])?;
             }
+            page.known.clear();
             page.number = number;
             page.epoch = if read? { epoch } else { NEVER };
         }
@@ -180,13 +210,14 @@ impl<G: Guest> Core<G> {
 }
 
 /// A page of code as it was read last.
-pub(crate) struct CodePage {
+pub(crate) struct CodePage<G: Guest> {
     /// Its number in guest-physical memory.
     number: u64,
     /// The cache's epoch before it was read: as long as that is the present one, nothing was
     /// stored there since.
     epoch: u64,
     bytes: [u8; PAGE_SIZE as usize],
+    known: Known<G>,
 }
 
 /// No epoch: what was read may be out of date already.
@@ -195,19 +226,28 @@ const NEVER: u64 = u64::MAX;
 const PAGES: usize = 8;
 
 /// The pages that a vCPU makes blocks from at present.
-#[derive(Default)]
-pub(crate) struct CodePages {
-    pages: [Option<Box<CodePage>>; PAGES],
+pub(crate) struct CodePages<G: Guest> {
+    pages: [Option<Box<CodePage<G>>>; PAGES],
 }
 
-impl CodePages {
+// Not derived: that would ask for `G: Default`.
+impl<G: Guest> Default for CodePages<G> {
+    fn default() -> Self {
+        Self { pages: [const { None }; PAGES] }
+    }
+}
+
+impl<G: Guest> CodePages<G> {
     /// Memory for a page: its content, if that is known.
-    fn take(&mut self, number: u64) -> Box<CodePage> {
-        let new = || Box::new(CodePage { number: u64::MAX, epoch: NEVER, bytes: [0; 4096] });
+    fn take(&mut self, number: u64) -> Box<CodePage<G>> {
+        let new = || {
+            let known = Known::default();
+            Box::new(CodePage { number: u64::MAX, epoch: NEVER, bytes: [0; 4096], known })
+        };
         self.pages[number as usize % PAGES].take().unwrap_or_else(new)
     }
 
-    fn put(&mut self, page: Box<CodePage>) {
+    fn put(&mut self, page: Box<CodePage<G>>) {
         let at = page.number as usize % PAGES;
         self.pages[at] = Some(page);
     }

@@ -20,23 +20,38 @@ const PAGE_WORDS: usize = 64;
 const EMPTY: u64 = 0x5555_0000_0000_0007;
 
 /// A guest address and the host address of its code. All zeros is an empty entry, except in the
-/// place of address 0: so a new table is memory that nobody has touched. While a block has no code
-/// all bits of its address are inverted. No address equals that of an empty entry in its place, nor
-/// an inverted one: that would have its place elsewhere.
+/// place of address 0: so a new table is memory that nobody has touched. No address equals that of
+/// an empty entry in its place.
 type Jump = [u64; 2];
 
 /// Blocks are kept in parts, made as they are needed.
 const PART: usize = 128;
 type Part<G> = Box<[Option<Arc<Block<G>>>; PART]>;
 
+/// Blocks without code that are kept: few, because most of them are of use for a moment only, and
+/// what makes room for one of them should still be near the processor.
+const COLD: usize = 512;
+// Both kinds are numbered in one list.
+const _: () = assert!(ENTRIES + COLD <= 1 << 16);
+
+/// The place of a block without code.
+struct Cold<G: Guest> {
+    /// Its address, or [`EMPTY`].
+    pc: u64,
+    /// The block; none while it runs.
+    block: Option<Arc<Block<G>>>,
+}
+
 /// A table.
 pub(crate) struct Jumps<G: Guest> {
     table: Box<[Jump]>,
     /// The blocks themselves, for the dispatcher.
     blocks: Box<[Option<Part<G>>]>,
+    /// Blocks that have no code.
+    cold: Box<[Cold<G>]>,
     /// A bit per page (hashed) that was ever entered, so that most page flushes cost nothing.
     pages: [u64; PAGE_WORDS],
-    /// Indices of entries that may be filled.
+    /// Indices of entries that may be filled; those from `ENTRIES` on are cold.
     used: Vec<u16>,
     /// What is in place of code that is not known.
     miss: u64,
@@ -59,6 +74,7 @@ impl<G: Guest> Jumps<G> {
         Self {
             table: table.into(),
             blocks: (0..ENTRIES / PART).map(|_| None).collect(),
+            cold: (0..COLD).map(|_| Cold { pc: EMPTY, block: None }).collect(),
             pages: [0; PAGE_WORDS],
             used: Vec::new(),
             miss,
@@ -70,21 +86,51 @@ impl<G: Guest> Jumps<G> {
         self.table.as_ptr() as u64
     }
 
-    /// Enters a block, and its code once it has some.
+    /// Enters a block that has code.
     pub(crate) fn enter(&mut self, block: &Arc<Block<G>>) {
+        self.note_pages(block);
         let pc = block.key.pc;
-        for page in [block.first_page(), block.last_page()] {
-            let (word, bit) = page_bit(page << PAGE_BITS);
-            self.pages[word] |= bit;
-        }
         let at = index(pc, G::INSN_ALIGN);
-        self.table[at] = match block.code() {
-            0 => [!pc, self.miss],
-            code => [pc, code],
-        };
+        self.table[at] = [pc, block.code()];
         let part = self.blocks[at / PART].get_or_insert_with(|| Box::new([const { None }; PART]));
         if part[at % PART].replace(block.clone()).is_none() {
             self.used.push(at as u16);
+        }
+    }
+
+    /// Makes a place for a block without code, which is to be put there by [`Self::give_back`].
+    pub(crate) fn enter_cold(&mut self, block: &Block<G>) {
+        self.note_pages(block);
+        let at = cold_index(block.key.pc, G::INSN_ALIGN);
+        let place = &mut self.cold[at];
+        if place.pc == EMPTY {
+            self.used.push((ENTRIES + at) as u16);
+        }
+        *place = Cold { pc: block.key.pc, block: None };
+    }
+
+    /// Takes the live block without code of an address out of its place, if it is known here: so
+    /// it can be run without counting one more reference to it.
+    pub(crate) fn take_cold(&mut self, pc: u64) -> Option<Arc<Block<G>>> {
+        let place = &mut self.cold[cold_index(pc, G::INSN_ALIGN)];
+        if place.pc != pc {
+            return None;
+        }
+        place.block.take().filter(|block| !block.is_dead())
+    }
+
+    /// Puts a block back, unless its place was cleared meanwhile or it has code now.
+    pub(crate) fn give_back(&mut self, block: Arc<Block<G>>) {
+        let place = &mut self.cold[cold_index(block.key.pc, G::INSN_ALIGN)];
+        if place.pc == block.key.pc && block.code() == 0 {
+            place.block = Some(block);
+        }
+    }
+
+    fn note_pages(&mut self, block: &Block<G>) {
+        for page in [block.first_page(), block.last_page()] {
+            let (word, bit) = page_bit(page << PAGE_BITS);
+            self.pages[word] |= bit;
         }
     }
 
@@ -107,12 +153,9 @@ impl<G: Guest> Jumps<G> {
         (entry == pc && !block.is_dead()).then_some(code)
     }
 
-    /// The live block of an address, if it is known here.
+    /// The live block with code of an address, if it is known here.
     pub(crate) fn find(&self, pc: u64) -> Option<&Arc<Block<G>>> {
-        let at = index(pc, G::INSN_ALIGN);
-        let block = self.block(at)?;
-        let [entry, _] = self.table[at];
-        ((entry == pc || entry == !pc) && !block.is_dead()).then_some(block)
+        self.code(pc).and_then(|_| self.block(index(pc, G::INSN_ALIGN)))
     }
 
     /// Forgets the addresses of one page.
@@ -122,10 +165,12 @@ impl<G: Guest> Jumps<G> {
             let page = va >> PAGE_BITS;
             let mut used = std::mem::take(&mut self.used);
             used.retain(|&at| {
+                let block = match usize::from(at).checked_sub(ENTRIES) {
+                    Some(cold) => self.cold[cold].block.as_ref(),
+                    None => self.block(usize::from(at)),
+                };
                 // A block may reach into the page behind its own.
-                let on_page = self
-                    .block(usize::from(at))
-                    .is_none_or(|b| b.first_page() == page || b.last_page() == page);
+                let on_page = block.is_none_or(|b| b.first_page() == page || b.last_page() == page);
                 if on_page {
                     self.forget(at);
                 }
@@ -137,6 +182,10 @@ impl<G: Guest> Jumps<G> {
 
     fn forget(&mut self, at: u16) {
         let at = usize::from(at);
+        if let Some(cold) = at.checked_sub(ENTRIES) {
+            self.cold[cold] = Cold { pc: EMPTY, block: None };
+            return;
+        }
         self.table[at] = self.empty(at);
         if let Some(part) = &mut self.blocks[at / PART] {
             part[at % PART] = None;
@@ -150,6 +199,11 @@ impl<G: Guest> Jumps<G> {
             self.forget(at);
         }
     }
+}
+
+/// The place of an address among blocks without code.
+const fn cold_index(pc: u64, align: u64) -> usize {
+    (pc >> align.trailing_zeros()) as usize & (COLD - 1)
 }
 
 fn page_bit(va: u64) -> (usize, u64) {

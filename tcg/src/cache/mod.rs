@@ -7,10 +7,11 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
+use crate::builder::At;
 use crate::guest::Guest;
 use crate::host::Native;
 use crate::jit::Rows;
@@ -18,6 +19,7 @@ use crate::mmu::{PAGE_BITS, PAGE_MASK};
 
 pub(crate) mod build;
 pub(crate) mod jumps;
+mod known;
 
 /// What identifies a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,19 +32,46 @@ pub(crate) struct Key {
     pub(crate) mode: u32,
 }
 
-/// A decoded instruction in its block.
+impl Key {
+    /// Number of the guest-physical page.
+    fn page(&self) -> u64 {
+        self.gpa >> PAGE_BITS
+    }
+
+    /// What tells blocks apart that begin in one page.
+    fn in_page(&self) -> (u64, u32) {
+        (self.pc, self.mode)
+    }
+}
+
+/// A decoded instruction.
 #[derive(Clone, Copy)]
 pub(crate) struct Predecoded<I> {
     pub(crate) insn: I,
-    /// Bytes from the start of the block.
+    /// Where it is in its page.
     pub(crate) offset: u16,
     pub(crate) len: u8,
 }
 
+/// Decoded instructions in a row, at least one. Those that another run ends with are shared with it.
+pub(crate) struct Run<I> {
+    all: Arc<[Predecoded<I>]>,
+    first: u16,
+}
+
+impl<I> std::ops::Deref for Run<I> {
+    type Target = [Predecoded<I>];
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.all[usize::from(self.first)..]
+    }
+}
+
 /// What a block consists of.
 pub(crate) enum Body<G: Guest> {
-    /// Instructions, at least one.
-    Insns(Box<[Predecoded<G::Insn>]>),
+    /// Instructions.
+    Insns(Run<G::Insn>),
     /// No instruction: these bits are undefined.
     Undefined(u64),
 }
@@ -78,6 +107,12 @@ impl<G: Guest> Block<G> {
             ahead: OnceLock::new(),
             rows: OnceLock::new(),
         }
+    }
+
+    /// Where one of its instructions is.
+    #[inline]
+    pub(crate) fn at(&self, i: &Predecoded<G::Insn>) -> At {
+        At { pc: self.key.pc & !PAGE_MASK | u64::from(i.offset), len: i.len }
     }
 
     /// Entry of its host code; 0 as long as it has none.
@@ -116,22 +151,55 @@ impl<G: Guest> Block<G> {
     }
 }
 
-struct Maps<G: Guest> {
-    /// Blocks by the guest-physical pages that they touch.
-    pages: FxHashMap<u64, Vec<Arc<Block<G>>>>,
+/// The blocks made from one guest-physical page.
+struct Page<G: Guest> {
+    /// Those that begin there, by virtual address and mode.
+    blocks: FxHashMap<(u64, u32), Arc<Block<G>>>,
+    /// Those that begin in another page and end here.
+    reaching: Vec<Arc<Block<G>>>,
 }
+
+// Not derived: that would ask for `G: Default`.
+impl<G: Guest> Default for Page<G> {
+    fn default() -> Self {
+        Self { blocks: FxHashMap::default(), reaching: Vec::new() }
+    }
+}
+
+impl<G: Guest> Page<G> {
+    fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.reaching.is_empty()
+    }
+
+    /// Takes out the blocks made from `len` bytes at `gpa`.
+    fn take(&mut self, gpa: u64, len: u64) -> Vec<Arc<Block<G>>> {
+        let from_here = self.blocks.extract_if(|_, b| b.touches(gpa, len)).map(|(_, b)| b);
+        let mut taken: Vec<_> = from_here.collect();
+        taken.extend(self.reaching.extract_if(.., |b| b.touches(gpa, len)));
+        taken
+    }
+
+    fn remove(&mut self, block: &Arc<Block<G>>) {
+        if self.blocks.get(&block.key.in_page()).is_some_and(|b| Arc::ptr_eq(b, block)) {
+            self.blocks.remove(&block.key.in_page());
+        }
+        self.reaching.retain(|b| !Arc::ptr_eq(b, block));
+    }
+}
+
+/// Blocks by the guest-physical page that they begin in; found by page first, because what runs
+/// next is mostly on the page that was looked at last.
+type Pages<G> = FxHashMap<u64, Page<G>>;
 
 /// The cache while nobody changes it.
 pub(crate) struct Standing<'a, G: Guest> {
-    _maps: MutexGuard<'a, Maps<G>>,
-    _blocks: RwLockWriteGuard<'a, FxHashMap<Key, Arc<Block<G>>>>,
+    _pages: RwLockWriteGuard<'a, Pages<G>>,
 }
 
 /// All blocks of a machine.
 pub(crate) struct Cache<G: Guest> {
-    blocks: RwLock<FxHashMap<Key, Arc<Block<G>>>>,
-    maps: Mutex<Maps<G>>,
-    /// Changes with every invalidation, under the lock of `maps`: a block whose bytes were read
+    pages: RwLock<Pages<G>>,
+    /// Changes with every invalidation, under the lock of `pages`: a block whose bytes were read
     /// before is not entered.
     epoch: AtomicU64,
     /// The translator for this host, if there is one and it is wanted.
@@ -140,12 +208,7 @@ pub(crate) struct Cache<G: Guest> {
 
 impl<G: Guest> Cache<G> {
     pub(crate) fn new(native: Option<Native<G>>) -> Self {
-        Self {
-            blocks: RwLock::default(),
-            maps: Mutex::new(Maps { pages: FxHashMap::default() }),
-            epoch: AtomicU64::new(0),
-            native,
-        }
+        Self { pages: RwLock::default(), epoch: AtomicU64::new(0), native }
     }
 
     /// The code that jumps to unknown addresses go to.
@@ -153,18 +216,17 @@ impl<G: Guest> Cache<G> {
         self.native.as_ref().map_or(0, |n| n.miss_code())
     }
 
-    fn maps(&self) -> MutexGuard<'_, Maps<G>> {
-        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pages(&self) -> RwLockWriteGuard<'_, Pages<G>> {
+        self.pages.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stand_still(&self) -> Standing<'_, G> {
-        let maps = self.maps();
-        let blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        Standing { _maps: maps, _blocks: blocks }
+        Standing { _pages: self.pages() }
     }
 
     pub(crate) fn find(&self, key: &Key) -> Option<Arc<Block<G>>> {
-        self.blocks.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        pages.get(&key.page())?.blocks.get(&key.in_page()).cloned()
     }
 
     /// To be asked before the bytes of a block are marked as code and read.
@@ -172,27 +234,37 @@ impl<G: Guest> Cache<G> {
         self.epoch.load(SeqCst)
     }
 
-    /// What was read of code before is not to be relied on. `maps` is held.
-    fn next_epoch(&self, _maps: &Maps<G>) {
+    /// What was read of code before is not to be relied on. `pages` is held.
+    fn next_epoch(&self, _pages: &Pages<G>) {
         self.epoch.fetch_add(1, SeqCst);
     }
 
     /// Adds a block; if another thread was faster, gives that one's. `None` if code was
     /// invalidated since `epoch`: the block's bytes may be out of date.
     pub(crate) fn insert(&self, block: Block<G>, epoch: u64) -> Option<Arc<Block<G>>> {
-        let mut maps = self.maps();
+        let mut pages = self.pages();
         if self.epoch() != epoch {
             return None;
         }
-        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        let block = match blocks.entry(block.key) {
-            Entry::Occupied(there) => return Some(there.get().clone()),
-            Entry::Vacant(place) => place.insert(Arc::new(block)).clone(),
-        };
-        drop(blocks);
-        maps.pages.entry(block.key.gpa >> PAGE_BITS).or_default().push(block.clone());
+        let block =
+            match pages.entry(block.key.page()).or_default().blocks.entry(block.key.in_page()) {
+                Entry::Occupied(there) if there.get().second_page == block.second_page => {
+                    return Some(there.get().clone());
+                }
+                // Its second page is another one in this space: there is room for one of the two.
+                Entry::Occupied(mut there) => {
+                    let block = Arc::new(block);
+                    let old = there.insert(block.clone());
+                    if let Some(page) = old.second_page.and_then(|second| pages.get_mut(&second)) {
+                        page.remove(&old);
+                    }
+                    self.kill(&old);
+                    block
+                }
+                Entry::Vacant(place) => place.insert(Arc::new(block)).clone(),
+            };
         if let Some(second) = block.second_page {
-            maps.pages.entry(second).or_default().push(block.clone());
+            pages.entry(second).or_default().reaching.push(block.clone());
         }
         Some(block)
     }
@@ -200,27 +272,22 @@ impl<G: Guest> Cache<G> {
     /// Kills the blocks made from `len` bytes at `gpa`, which lie in one page; gives whether there
     /// were any. `unmark` says that the page holds no code, if that is so now.
     pub(crate) fn invalidate(&self, gpa: u64, len: u64, unmark: impl FnOnce()) -> bool {
-        let mut maps = self.maps();
-        self.next_epoch(&maps);
-        let page = gpa >> PAGE_BITS;
-        let Some(list) = maps.pages.get_mut(&page) else {
+        let mut pages = self.pages();
+        self.next_epoch(&pages);
+        let number = gpa >> PAGE_BITS;
+        let Some(page) = pages.get_mut(&number) else {
             unmark();
             return false;
         };
-        let (dying, staying): (Vec<_>, Vec<_>) =
-            std::mem::take(list).into_iter().partition(|b| b.touches(gpa, len));
-        if staying.is_empty() {
-            maps.pages.remove(&page);
+        let dying = page.take(gpa, len);
+        if page.is_empty() {
+            pages.remove(&number);
             unmark();
-        } else {
-            *list = staying;
         }
-        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         for block in &dying {
-            blocks.remove(&block.key);
-            for other in [Some(block.key.gpa >> PAGE_BITS), block.second_page] {
-                if let Some(list) = other.and_then(|p| maps.pages.get_mut(&p)) {
-                    list.retain(|b| !Arc::ptr_eq(b, block));
+            for other in [Some(block.key.page()), block.second_page] {
+                if let Some(page) = other.and_then(|p| pages.get_mut(&p)) {
+                    page.remove(block);
                 }
             }
             self.kill(block);
@@ -237,11 +304,10 @@ impl<G: Guest> Cache<G> {
         let pages: Vec<u64> = if few {
             (first..=last).collect()
         } else {
-            let maps = self.maps();
-            maps.pages.keys().copied().filter(|page| (first..=last).contains(page)).collect()
+            self.pages().keys().copied().filter(|page| (first..=last).contains(page)).collect()
         };
         // Also without blocks: somebody may be reading these bytes now.
-        self.next_epoch(&self.maps());
+        self.next_epoch(&self.pages());
         for page in pages {
             self.invalidate(page << PAGE_BITS, PAGE_MASK + 1, || ());
         }
@@ -265,13 +331,11 @@ impl<G: Guest> Cache<G> {
 
     /// Forgets all blocks: the memory of their host code is to be reused.
     pub(crate) fn clear(&self) {
-        let mut maps = self.maps();
-        self.next_epoch(&maps);
-        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        for block in blocks.values() {
+        let mut pages = self.pages();
+        self.next_epoch(&pages);
+        for block in pages.values().flat_map(|page| page.blocks.values()) {
             block.dead.store(true, SeqCst);
         }
-        blocks.clear();
-        maps.pages.clear();
+        pages.clear();
     }
 }

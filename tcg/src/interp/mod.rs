@@ -6,7 +6,7 @@ pub(crate) mod vector;
 
 pub(crate) use direct::Direct;
 
-use crate::builder::{At, Flow};
+use crate::builder::Flow;
 use crate::cache::{Block, Body};
 use crate::guest::Guest;
 use crate::ir;
@@ -37,21 +37,23 @@ fn run_by<G: Guest, const EVAL: bool>(core: &mut Core<G>, block: &Block<G>) -> E
             return Ended::Resync;
         }
     };
-    for i in insns {
-        let at = At { pc: pc.wrapping_add(u64::from(i.offset)), len: i.len };
+    for i in insns.iter() {
+        let at = block.at(i);
         let flow = if EVAL {
             ir::eval(core, at, i.insn, mode)
         } else {
             G::lower(&mut Direct::new(core, at), at, i.insn, mode)
         };
-        let next = match flow {
-            Ok(Flow::Next) => {
-                if core.stale {
-                    fields::write::<G>(&mut core.state, G::PC, at.next());
-                    return Ended::Resync;
-                }
-                continue;
+        // By far the most common, so it is told apart without a jump to an unknown address.
+        if let Ok(Flow::Next) = flow {
+            if core.stale {
+                fields::write::<G>(&mut core.state, G::PC, at.next());
+                return Ended::Resync;
             }
+            continue;
+        }
+        let next = match flow {
+            Ok(Flow::Next) => continue,
             Ok(Flow::Goto(to) | Flow::Jump(to)) => to,
             Ok(Flow::Branch(0, _)) => continue,
             Ok(Flow::Branch(_, to)) => to,

@@ -347,10 +347,7 @@ impl<G: Guest> Native<G> {
         }
         let base = self.buf.exec_address(hot);
         let cold_base = self.buf.exec_address(cold);
-        let at = |i: &Predecoded<G::Insn>| At {
-            pc: block.key.pc.wrapping_add(u64::from(i.offset)),
-            len: i.len,
-        };
+        let at = |i: &Predecoded<G::Insn>| block.at(i);
         let mode = block.key.mode;
         let mut usage: Vec<_> =
             insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
