@@ -157,9 +157,6 @@ impl<G: Guest> Vcpu<G> {
                 if let Err(e) = native.finish_call(core) {
                     core.deliver(e);
                 }
-                if !core.direct {
-                    core.look_again();
-                }
             }
             Exit::Exception | Exit::Raised => {
                 core.raise_fp_flags();
@@ -245,7 +242,7 @@ impl<G: Guest> Core<G> {
     }
 
     /// The state may have changed in any way: interrupts, spaces, mode.
-    fn look_again(&mut self) {
+    pub(crate) fn look_again(&mut self) {
         self.look(false);
     }
 

@@ -161,6 +161,11 @@ impl<G: Guest> Signals<G> {
     }
 }
 
+/// [`Hot::resync`]: interrupts, spaces and mode may have changed.
+pub(crate) const RESYNC: u64 = 1;
+/// [`Hot::resync`]: everything is up to date, but the next instruction's code may be elsewhere.
+pub(crate) const LOOK_UP: u64 = 2;
+
 /// Places for vectors that did not fit into host registers.
 pub(crate) const SPILL_VECTORS: usize = 24;
 
@@ -171,7 +176,8 @@ pub struct Hot {
     pub(crate) key: u64,
     /// The jump table of the fetch space.
     pub(crate) jumps: u64,
-    /// A helper asked for a look at everything.
+    /// A helper asked for a look at everything ([`RESYNC`]), or for a look-up of the next
+    /// instruction ([`LOOK_UP`]).
     pub(crate) resync: u64,
     /// The SSE control word of the guest while translated code runs; its sticky flags are the
     /// guest's, not yet raised.
@@ -192,6 +198,15 @@ pub struct Hot {
     pub(crate) exit: [u64; 2],
     /// Pinned guest registers while their host's register is another's.
     pub(crate) parked: [u64; 8],
+}
+
+/// A jump table and what it is for.
+struct Table<G: Guest> {
+    /// Fetch space and mode.
+    of: (u64, u32),
+    /// When it was turned to last.
+    turn: u64,
+    jumps: Jumps<G>,
 }
 
 /// A vCPU as its own thread sees it.
@@ -219,8 +234,10 @@ pub struct Core<G: Guest> {
     pub(crate) insns: Vec<Predecoded<G::Insn>>,
     /// Shared spaces with something of the present owner alone.
     private: Vec<u64>,
-    /// Jump tables by fetch space and mode.
-    jumps: Vec<((u64, u32), Jumps<G>)>,
+    /// Jump tables.
+    jumps: Vec<Table<G>>,
+    /// Counts changes of the jump table.
+    turns: u64,
     /// Index of the present one.
     table: usize,
     slots: Slots,
@@ -283,6 +300,7 @@ impl<G: Guest> Core<G> {
             insns: Vec::new(),
             private: Vec::new(),
             jumps: Vec::new(),
+            turns: 0,
             table: 0,
             slots: Arc::new([]),
             slots_version: 0,
@@ -325,24 +343,32 @@ impl<G: Guest> Core<G> {
         let fetch = (G::fetch_space(&self.state), G::mode(&self.state));
         if fetch != self.fetch_space || self.hot.jumps == 0 {
             self.fetch_space = fetch;
-            self.table = match self.jumps.iter().position(|t| t.0 == fetch) {
+            self.table = match self.jumps.iter().position(|t| t.of == fetch) {
                 Some(at) => at,
-                None => {
-                    let mut table = if self.jumps.len() < JUMP_TABLES {
-                        // A program's first thread runs through its C library's start.
-                        let busy = self.direct && self.index == 0;
-                        Jumps::new(self.machine.cache.miss_code(), busy)
-                    } else {
-                        // The oldest makes room: tables are in the order of their making.
-                        self.jumps.remove(0).1
-                    };
-                    table.clear();
-                    self.jumps.push((fetch, table));
-                    self.jumps.len() - 1
-                }
+                None => self.new_table(fetch),
             };
-            self.hot.jumps = self.jumps[self.table].1.address();
+            self.turns += 1;
+            let table = &mut self.jumps[self.table];
+            table.turn = self.turns;
+            self.hot.jumps = table.jumps.address();
         }
+    }
+
+    /// A jump table for a fetch space and mode that has none; its place among the others.
+    fn new_table(&mut self, of: (u64, u32)) -> usize {
+        if self.jumps.len() < JUMP_TABLES {
+            // A program's first thread runs through its C library's start.
+            let busy = self.direct && self.index == 0;
+            let jumps = Jumps::new(self.machine.cache.miss_code(), busy);
+            self.jumps.push(Table { of, turn: 0, jumps });
+            return self.jumps.len() - 1;
+        }
+        // The one that was not used for the longest time makes room.
+        let oldest = (0..self.jumps.len()).min_by_key(|&at| self.jumps[at].turn).unwrap_or(0);
+        let table = &mut self.jumps[oldest];
+        table.jumps.clear();
+        table.of = of;
+        oldest
     }
 
     /// [`Self::sync_spaces`] where there is one space.
@@ -356,16 +382,9 @@ impl<G: Guest> Core<G> {
     /// new one uses too.
     fn change_owner(&mut self, owner: u64) {
         self.owner = owner;
-        self.fetches.clear();
         let private = std::mem::take(&mut self.private);
         if !private.is_empty() {
-            self.tlb.flush(|space| private.contains(&space));
-            for ((space, _), table) in &mut self.jumps {
-                if private.contains(space) {
-                    table.clear();
-                }
-            }
-            self.hot.key = 0;
+            self.forget_spaces(|space| private.contains(&space));
         }
     }
 
@@ -378,15 +397,15 @@ impl<G: Guest> Core<G> {
 
     /// The jump table of the present fetch space and mode.
     pub(crate) fn jump_table(&mut self) -> &mut Jumps<G> {
-        &mut self.jumps[self.table].1
+        &mut self.jumps[self.table].jumps
     }
 
     /// Ends what [`Self::lend`] began in the given fetch space and mode.
     pub(crate) fn give_back(&mut self, space: (u64, u32), block: Arc<Block<G>>) {
         if space == self.fetch_space {
             self.jump_table().give_back(block);
-        } else if let Some((_, table)) = self.jumps.iter_mut().find(|t| t.0 == space) {
-            table.give_back(block);
+        } else if let Some(table) = self.jumps.iter_mut().find(|t| t.of == space) {
+            table.jumps.give_back(block);
         }
     }
 
@@ -413,7 +432,14 @@ impl<G: Guest> Core<G> {
     /// To be called by a helper of an instruction that ends in
     /// [`Flow::ResyncIfAsked`](crate::builder::Flow).
     pub fn ask_resync(&mut self) {
-        self.hot.resync = 1;
+        self.hot.resync = RESYNC;
+    }
+
+    /// The same for helpers that have seen to everything but where the next instruction's code is.
+    pub(crate) fn ask_look_up(&mut self) {
+        if self.hot.resync == 0 {
+            self.hot.resync = LOOK_UP;
+        }
     }
 
     pub(crate) fn resync_asked(&self) -> bool {
@@ -422,33 +448,49 @@ impl<G: Guest> Core<G> {
 
     /// Forgets the translations of the spaces for which `which` holds, of data and code.
     pub fn flush_spaces(&mut self, which: impl Fn(u64) -> bool) {
-        self.fetches.clear();
-        for ((space, _), table) in &mut self.jumps {
-            if which(*space) {
-                table.clear();
-            }
-        }
-        self.tlb.flush(which);
-        self.hot.key = 0;
+        self.private.retain(|&space| !which(space));
+        self.forget_spaces(which);
         self.sync_spaces();
     }
 
-    /// Forgets the translation of one page, in all spaces.
-    pub fn flush_page(&mut self, va: u64) {
-        if self.tlb.flush_page(va) {
+    /// Forgets the translations that are not global of the spaces for which `which` holds: shared
+    /// spaces often have global ones only.
+    pub fn flush_owned(&mut self, which: impl Fn(u64) -> bool) {
+        let private = std::mem::take(&mut self.private);
+        self.flush_spaces(|space| {
+            which(space) && (!G::is_shared(space) || private.contains(&space))
+        });
+        self.private = private.into_iter().filter(|&space| !which(space)).collect();
+    }
+
+    fn forget_spaces(&mut self, which: impl Fn(u64) -> bool) {
+        self.fetches.forget_spaces(&which);
+        for table in self.jumps.iter_mut().filter(|table| which(table.of.0)) {
+            table.jumps.clear();
+        }
+        self.tlb.flush(which);
+        self.hot.key = 0;
+    }
+
+    /// Forgets the translation of one page, in all spaces; of everything, and gives false, if the
+    /// page was part of a larger one.
+    pub fn flush_page(&mut self, va: u64) -> bool {
+        let alone = self.tlb.flush_page(va);
+        if alone {
             self.fetches.forget_page(va);
-            for (_, table) in &mut self.jumps {
-                table.forget_page(va);
+            for table in &mut self.jumps {
+                table.jumps.forget_page(va);
             }
         } else {
             self.flush_spaces(|_| true);
         }
+        alone
     }
 
     /// Forgets where code is: the next jump looks it up anew.
     pub(crate) fn forget_code(&mut self) {
-        for (_, table) in &mut self.jumps {
-            table.clear();
+        for table in &mut self.jumps {
+            table.jumps.clear();
         }
     }
 

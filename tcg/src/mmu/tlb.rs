@@ -160,7 +160,7 @@ pub(crate) struct Fetches {
     entries: [Option<(u64, u64, u64)>; FETCHES],
 }
 
-const FETCHES: usize = 64;
+const FETCHES: usize = 256;
 
 impl Default for Fetches {
     fn default() -> Self {
@@ -189,9 +189,13 @@ impl Fetches {
         self.entries[Self::at(va)] = None;
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.entries = [None; FETCHES];
+    /// Forgets the spaces for which `which` holds.
+    pub(crate) fn forget_spaces(&mut self, which: impl Fn(u64) -> bool) {
+        for entry in &mut self.entries {
+            if entry.is_some_and(|(_, of, _)| which(of)) {
+                *entry = None;
+            }
+        }
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) fn ecall(core: &mut Core<Riscv64>, _: [u64; 3]) -> Result<u64, Except
             core.local.stopped = true;
         }
     }
+    core.ask_resync();
     Ok(0)
 }
 

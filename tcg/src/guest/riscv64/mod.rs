@@ -39,6 +39,13 @@ const MODE_RMM: u32 = 1 << 2;
 const MODE_RM_RESERVED: u32 = 1 << 3;
 /// The dynamic rounding mode is not to nearest even.
 const MODE_RM_OTHER: u32 = 1 << 4;
+/// The privilege, in two bits.
+const MODE_PRV_SHIFT: u32 = 5;
+
+/// The privilege of a mode.
+fn privilege(mode: u32) -> u64 {
+    u64::from(mode >> MODE_PRV_SHIFT & 3)
+}
 
 /// What a hart has beside its registers.
 #[derive(Debug, Default)]
@@ -88,7 +95,8 @@ impl Guest for Riscv64 {
             4 => MODE_RMM,
             _ => MODE_RM_RESERVED,
         };
-        if fs == FS_OFF { FS_OFF } else { fs | rm }
+        let float = if fs == FS_OFF { FS_OFF } else { fs | rm };
+        float | (h.prv as u32 & 3) << MODE_PRV_SHIFT
     }
 
     #[inline]
@@ -154,15 +162,10 @@ impl Guest for Riscv64 {
             let new = b.bin(Bin::Or, Width::W64, old, dirty);
             b.set_field(field, new);
         }
-        if mode & MODE_FS == FS_DIRTY
-            && let Some(csr) = sem::Flags::of(insn)
+        if let Some(access) = sem::CsrAccess::of(insn)
+            && let Some(lowered) = sem::csr_in_line(b, access, mode)
         {
-            return sem::fflags(b, csr);
-        }
-        if mode & MODE_FS != FS_OFF
-            && let Some(rd) = sem::reads_rounding(insn)
-        {
-            return sem::frm(b, rd);
+            return lowered;
         }
         lower::lower(b, at, insn)
     }

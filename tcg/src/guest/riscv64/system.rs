@@ -1,7 +1,5 @@
 //! Instructions that are calls: CSRs, environment calls, returns from traps, fences.
 
-use std::sync::Arc;
-
 use arch::riscv64::csr::{self, CsrEffect, CsrEnv, Modify};
 use arch::riscv64::fields::IRQ_SSI;
 
@@ -9,6 +7,7 @@ use super::trap::{self, Exception, Illegal};
 use super::{Riscv64, spaces};
 use crate::guest::{Helper, Touches};
 use crate::machine::Machine;
+use crate::mmu::PAGE_BITS;
 use crate::vcpu::{Core, request};
 
 /// Nanoseconds per tick of the `time` CSR: 10 MHz, as the board's device tree says.
@@ -35,8 +34,8 @@ pub(super) static SFENCE_INVAL: Helper<Riscv64> =
     helper("sfence.inval", Touches::Fields, sfence_inval);
 
 /// What the counters show.
-struct Counters {
-    machine: Arc<Machine<Riscv64>>,
+struct Counters<'a> {
+    machine: &'a Machine<Riscv64>,
     retired: u64,
 }
 
@@ -62,13 +61,13 @@ impl Retired {
     }
 }
 
-impl Counters {
+impl Counters<'_> {
     fn now_ns(&self) -> u64 {
         self.machine.clock.now_ns()
     }
 }
 
-impl CsrEnv for Counters {
+impl CsrEnv for Counters<'_> {
     fn time(&self) -> u64 {
         self.now_ns() / TICK_NS
     }
@@ -118,7 +117,7 @@ fn csr_access(core: &mut Core<Riscv64>, [bits, operand, _]: [u64; 3]) -> Result3
     };
     let reads_only = how != Modify::Swap && bits >> 15 & 31 == 0;
     let retired = if counts(num) { core.local.retired.at(core.machine.clock.now_ns()) } else { 0 };
-    let env = Counters { machine: core.machine.clone(), retired };
+    let env = Counters { machine: &core.machine, retired };
     if reads_only {
         return csr::read(&core.state, num, &env).map_err(|_| illegal(bits));
     }
@@ -141,7 +140,15 @@ fn apply(core: &mut Core<Riscv64>, num: u16, effect: CsrEffect) {
     }
     let fetch_before = core.fetch_space;
     core.sync_spaces();
-    if core.fetch_space != fetch_before || trap::pending_interrupt(&core.state).is_some() {
+    if core.fetch_space != fetch_before {
+        core.ask_look_up();
+    }
+    ask_if_interrupted(core);
+}
+
+/// An interrupt that is pending and enabled now is taken before the next instruction.
+fn ask_if_interrupted(core: &mut Core<Riscv64>) {
+    if trap::pending_interrupt(&core.state).is_some() {
         core.ask_resync();
     }
 }
@@ -161,11 +168,15 @@ fn legal(result: Result<(), Illegal>, bits: u64) -> Result3 {
 }
 
 fn mret(core: &mut Core<Riscv64>, _: [u64; 3]) -> Result3 {
-    legal(trap::mret(&mut core.state), MRET_BITS)
+    legal(trap::mret(&mut core.state), MRET_BITS)?;
+    ask_if_interrupted(core);
+    Ok(0)
 }
 
 fn sret(core: &mut Core<Riscv64>, _: [u64; 3]) -> Result3 {
-    legal(trap::sret(&mut core.state), SRET_BITS)
+    legal(trap::sret(&mut core.state), SRET_BITS)?;
+    ask_if_interrupted(core);
+    Ok(0)
 }
 
 fn wfi(core: &mut Core<Riscv64>, _: [u64; 3]) -> Result3 {
@@ -176,7 +187,13 @@ fn wfi(core: &mut Core<Riscv64>, _: [u64; 3]) -> Result3 {
 
 fn sfence(core: &mut Core<Riscv64>, [va, asid, which]: [u64; 3]) -> Result3 {
     legal(trap::fence_vma(&core.state), SFENCE_BITS)?;
-    fence(core, (which & 1 != 0).then_some(va), (which & 2 != 0).then_some(asid as u16));
+    let far = fence(core, (which & 1 != 0).then_some(va), (which & 2 != 0).then_some(asid as u16));
+    // What is executed now may be elsewhere from here on. Of its address the highest bits are
+    // missing.
+    let own_page = (va << 2 ^ which) >> (PAGE_BITS + 2) == 0;
+    if far || own_page {
+        core.ask_look_up();
+    }
     Ok(0)
 }
 
@@ -184,13 +201,15 @@ fn sfence_inval(core: &mut Core<Riscv64>, _: [u64; 3]) -> Result3 {
     legal(trap::fence_inval(&core.state), SFENCE_INVAL_BITS)
 }
 
-/// Forgets translations: of one address or all, of one address space or all.
-fn fence(core: &mut Core<Riscv64>, va: Option<u64>, asid: Option<u16>) {
+/// Forgets translations: of one address or all, of one address space or all. Gives whether it were
+/// others than those of the address's 4 KiB page.
+fn fence(core: &mut Core<Riscv64>, va: Option<u64>, asid: Option<u16>) -> bool {
     match (va, asid) {
-        (Some(va), _) => core.flush_page(va),
-        (None, Some(asid)) => core.flush_spaces(|space| spaces::may_use_asid(space, asid)),
+        (Some(va), _) => return !core.flush_page(va),
+        (None, Some(asid)) => core.flush_owned(|space| spaces::may_use_asid(space, asid)),
         (None, None) => core.flush_spaces(|_| true),
     }
+    true
 }
 
 /// What one hart asks of another.
@@ -238,6 +257,8 @@ pub(super) fn remote(core: &mut Core<Riscv64>, what: Remote) {
                 core.flush_page(first.wrapping_add(page << 12));
             }
         }
-        Remote::Fence { asid, .. } => fence(core, None, asid),
+        Remote::Fence { asid, .. } => {
+            fence(core, None, asid);
+        }
     }
 }

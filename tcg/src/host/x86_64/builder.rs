@@ -192,7 +192,7 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             self.asm.store(Q, RAX, layout::field(G::PC));
         }
         self.asm.mov_imm(RAX, std::ptr::from_ref(h) as u64);
-        if h.touches == Touches::Leaves {
+        if h.touches == Touches::Leaves && self.direct {
             self.asm.store(Q, RAX, layout::exit::<G>(0));
             self.asm.mov_imm(RAX, Exit::Call as u64);
             let stub = self.stubs.exit;

@@ -111,6 +111,29 @@ pub(super) extern "sysv64" fn helper<G: Guest>(
     answer(core, result)
 }
 
+/// In [`Answer::failed`]: the exception was entered, everything is up to date.
+pub(super) const ENTERED: i32 = 2;
+
+/// The same for a helper that may touch registers. In system mode its exception is entered at
+/// once, so that translated code can go on with the handler.
+pub(super) extern "sysv64" fn helper_of_registers<G: Guest>(
+    core: *mut Core<G>,
+    helper: &'static Helper<G>,
+) -> Answer {
+    let answer = self::helper(core, helper);
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    if core.direct || answer.failed == 0 {
+        return answer;
+    }
+    if let Some(e) = core.raised.take() {
+        core.deliver(e);
+    }
+    core.look_again();
+    core.sync_fp_control();
+    Answer { value: 0, failed: ENTERED as u64 }
+}
+
 /// Runs the helper that translated code left with [`crate::jit::Exit::Call`] for.
 pub(super) fn leave<G: Guest>(core: &mut Core<G>) -> Result<(), G::Exception> {
     // SAFETY: translated code has just stored there what was a static reference.

@@ -78,8 +78,12 @@ impl<G: Guest> Emit<'_, G> {
                     self.asm.mov_imm(RAX, next);
                     self.asm.store(Q, RAX, layout::field(G::PC));
                 }
-                self.asm.mov_imm(RAX, crate::jit::Exit::Resync as u64);
-                let stub = self.stubs.exit;
+                let stub = if flow == Flow::Dispatch && !self.direct {
+                    self.stubs.dispatch
+                } else {
+                    self.asm.mov_imm(RAX, crate::jit::Exit::Resync as u64);
+                    self.stubs.exit
+                };
                 self.jmp_stub(stub);
                 true
             }

@@ -8,8 +8,10 @@ use super::asm::{Alu, Asm, D, Form, Mem, Q, Rm, cc, form};
 use super::layout;
 use super::regs::*;
 use super::{calls, load_vec, pins, store_vec};
+use crate::cache::jumps;
 use crate::guest::Guest;
 use crate::jit::Exit;
+use crate::vcpu::LOOK_UP;
 
 /// Offsets of the stubs in the code buffer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,8 +27,12 @@ pub(super) struct Stubs {
     pub(super) jump: usize,
     /// Leaves with [`Exit::Request`] at the guest address in rax.
     pub(super) request: usize,
-    /// Leaves with [`Exit::Resync`] at the guest address in rax.
+    /// Does what a helper asked for: leaves with [`Exit::Resync`] at the guest address in rax, or
+    /// goes to its code.
     pub(super) resync: usize,
+    /// Goes to the code of the program counter in the state; leaves with [`Exit::Resync`] if a
+    /// helper asked for it.
+    pub(super) dispatch: usize,
     /// Leaves with [`Exit::Interpret`] at the guest address in rax.
     pub(super) interpret: usize,
     /// Where a fault of a guest access, at the host address in rax, goes on: leaves with
@@ -100,12 +106,13 @@ pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
     w.chain();
     w.stubs.jump = w.exit_at(Exit::Jump);
     w.stubs.request = w.exit_at(Exit::Request);
-    w.stubs.resync = w.exit_at(Exit::Resync);
+    let resync = w.exit_at(Exit::Resync);
+    w.look_up(resync);
     w.stubs.interpret = w.exit_at(Exit::Interpret);
     w.stubs.fault = w.fault();
     w.stubs.calls = [w.calls(true), w.calls(false)];
     w.stubs.call_registers = w.here();
-    w.call_registers(calls::helper::<G> as *const () as u64);
+    w.call_registers(calls::helper_of_registers::<G> as *const () as u64);
     w.stubs.pool = w.here();
     w.asm.code.extend(super::pool::bytes());
     (w.asm.code, w.stubs)
@@ -181,6 +188,39 @@ impl<G: Guest> Writer<G> {
         let exit = self.stubs.exit;
         self.jmp(exit);
         at
+    }
+
+    /// Two ways to the code of a guest address by the jump table; `resync`: where to go if more
+    /// than that was asked for.
+    fn look_up(&mut self, resync: usize) {
+        let Stubs { request, jump, .. } = self.stubs;
+        self.stubs.dispatch = self.here();
+        self.asm.load(Q, RAX, layout::field(G::PC));
+        self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::resync::<G>()), 0);
+        let calm = self.asm.jcc_short(cc::E);
+        self.jmp(resync);
+        self.stubs.resync = self.here();
+        self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::resync::<G>()), LOOK_UP as i32);
+        self.jump_if(cc::NE, resync);
+        let asm = &mut self.asm;
+        asm.store_imm(Q, layout::resync::<G>(), 0);
+        asm.bind(calm);
+        asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
+        self.jump_if(cc::NE, request);
+        let asm = &mut self.asm;
+        asm.mov(D, RCX, RAX);
+        form::SHL_EV_IB.mi(asm, D, Rm::Reg(RCX), 4 - i64::from(G::INSN_ALIGN.trailing_zeros()));
+        asm.alu_imm(Alu::And, D, Rm::Reg(RCX), ((1 << jumps::JUMP_BITS) - 1) << 4);
+        asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
+        asm.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, 0)));
+        self.jump_if(cc::NE, jump);
+        form::JMP_EV.m(&mut self.asm, Q, Rm::Mem(Mem::base(RCX, 8)));
+    }
+
+    fn jump_if(&mut self, code: u8, target: usize) {
+        let over = self.asm.jcc_short(code ^ 1);
+        self.jmp(target);
+        self.asm.bind(over);
     }
 
     fn fault(&mut self) -> usize {
@@ -335,6 +375,14 @@ impl<G: Guest> Writer<G> {
         self.asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 8);
         form::RET.n(&mut self.asm);
         self.asm.bind_near(failed);
+        self.asm.alu_imm(Alu::Cmp, D, Rm::Reg(RDX), calls::ENTERED);
+        let raised = self.asm.jcc_near(cc::NE);
+        self.mxcsr(form::LDMXCSR_MD, layout::guest_mxcsr::<G>());
+        self.load_vector_pins();
+        self.asm.alu_imm(Alu::Add, Q, Rm::Reg(RSP), 16);
+        let dispatch = self.stubs.dispatch;
+        self.jmp(dispatch);
+        self.asm.bind_near(raised);
         self.out(Exit::Raised);
     }
 }

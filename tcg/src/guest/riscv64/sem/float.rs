@@ -4,10 +4,10 @@ use std::mem::offset_of;
 
 use arch::riscv64::Hart;
 
-use super::{CsrOp, R, Riscv64, get, imm, set, set_w};
+use super::{CsrAccess, R, Riscv64, get, imm, set, set_w};
 use crate::builder::*;
 use crate::isa::riscv64::{
-    FArith1, FArith2, FArith3, FCmp, FFromInt, FFromX, FLoad, FR, FStore, FToInt, FToX, Insn,
+    FArith1, FArith2, FArith3, FCmp, FFromInt, FFromX, FLoad, FR, FStore, FToInt, FToX,
 };
 
 const DYNAMIC: u8 = 7;
@@ -183,59 +183,8 @@ pub(in super::super) fn fmv_f<B: Builder<Riscv64>>(b: &mut B, _: At, a: FFromX, 
     Ok(Flow::Next)
 }
 
-/// An instruction that accesses the CSR `fflags` and nothing else: C libraries keep and restore
-/// the flags around every quiet comparison.
-pub(in super::super) struct Flags {
-    rd: u8,
-    op: CsrOp,
-    /// A register, or the number itself.
-    source: Result<u8, u8>,
-}
-
-impl Flags {
-    const CSR: u16 = 0x001;
-
-    /// `None` of all other instructions.
-    #[inline]
-    pub(in super::super) fn of(insn: Insn) -> Option<Self> {
-        let (csr, rd, op, source) = match insn {
-            Insn::Csrrw(a) => (a.csr, a.rd, CsrOp::Write, Ok(a.rs1)),
-            Insn::Csrrs(a) => (a.csr, a.rd, CsrOp::Set, Ok(a.rs1)),
-            Insn::Csrrc(a) => (a.csr, a.rd, CsrOp::Clear, Ok(a.rs1)),
-            Insn::Csrrwi(a) => (a.csr, a.rd, CsrOp::Write, Err(a.uimm)),
-            Insn::Csrrsi(a) => (a.csr, a.rd, CsrOp::Set, Err(a.uimm)),
-            Insn::Csrrci(a) => (a.csr, a.rd, CsrOp::Clear, Err(a.uimm)),
-            _ => return None,
-        };
-        (csr == Self::CSR).then_some(Self { rd, op, source })
-    }
-}
-
-/// Whether a C library's quiet comparison is all that three instructions do: they read `fflags`,
-/// compare, and write back what was read.
-pub(in super::super) fn compares_quietly([keep, compare, restore]: [Insn; 3]) -> bool {
-    let (Insn::FltS(a) | Insn::FltD(a) | Insn::FleS(a) | Insn::FleD(a)) = compare else {
-        return false;
-    };
-    let (Some(kept), Some(restored)) = (Flags::of(keep), Flags::of(restore)) else { return false };
-    let reads = kept.op == CsrOp::Set && kept.source == Ok(0);
-    let writes = restored.op == CsrOp::Write && restored.source == Ok(kept.rd) && restored.rd == 0;
-    reads && writes && kept.rd != 0 && kept.rd != a.rd
-}
-
-/// The destination of an instruction that reads the CSR `frm` and nothing else: C libraries look
-/// whether they have to change it for a computation.
-#[inline]
-pub(in super::super) fn reads_rounding(insn: Insn) -> Option<u8> {
-    match insn {
-        Insn::Csrrs(a) if a.csr == 0x002 && a.rs1 == 0 => Some(a.rd),
-        Insn::Csrrsi(a) if a.csr == 0x002 && a.uimm == 0 => Some(a.rd),
-        _ => None,
-    }
-}
-
-/// Reads the CSR `frm`.
-pub(in super::super) fn frm<B: Builder<Riscv64>>(b: &mut B, rd: u8) -> R<B> {
+/// Reads the CSR `frm`: C libraries look whether they have to change it for a computation.
+pub(super) fn frm<B: Builder<Riscv64>>(b: &mut B, rd: u8) -> R<B> {
     let frm = b.field(offset_of!(Hart, frm));
     set(b, rd, frm);
     Ok(Flow::Next)
@@ -257,30 +206,12 @@ fn flags_now<B: Builder<Riscv64>>(b: &mut B) -> B::V {
     b.share(now)
 }
 
-/// Reads and writes the CSR `fflags`.
-pub(in super::super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: Flags) -> R<B> {
-    const ALL: i32 = 0x1f;
-    let old = match (a.op, a.rd) {
-        // Nobody asks.
-        (CsrOp::Write, 0) => b.imm(0),
-        _ => flags_now(b),
-    };
-    let writes = a.op == CsrOp::Write || !matches!(a.source, Ok(0) | Err(0));
-    if writes {
-        let v = match a.source {
-            Ok(rs1) => get(b, rs1),
-            Err(number) => b.imm(number.into()),
-        };
-        let all = imm(b, ALL);
-        let v = b.bin(Bin::And, Width::W64, v, all);
-        let new = match a.op {
-            CsrOp::Write => v,
-            CsrOp::Set => b.bin(Bin::Or, Width::W64, old, v),
-            CsrOp::Clear => {
-                let kept = b.un(Un::Not, Width::W64, v);
-                b.bin(Bin::And, Width::W64, old, kept)
-            }
-        };
+/// Accesses the CSR `fflags`: C libraries keep and restore them around every quiet comparison.
+pub(super) fn fflags<B: Builder<Riscv64>>(b: &mut B, a: CsrAccess) -> R<B> {
+    const ALL: u64 = 0x1f;
+    let old = if a.reads() { flags_now(b) } else { b.imm(0) };
+    if a.writes() {
+        let new = a.written(b, old, ALL);
         b.fp_forget();
         b.set_field(offset_of!(Hart, fflags), new);
     }

@@ -3,12 +3,14 @@
 
 mod atomic;
 mod bits;
+mod csr;
 mod float;
 mod int;
 mod system;
 
 pub(super) use atomic::*;
 pub(super) use bits::*;
+pub(super) use csr::*;
 pub(super) use float::*;
 pub(super) use int::*;
 pub(super) use system::*;
