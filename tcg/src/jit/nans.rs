@@ -3,7 +3,8 @@
 //! A guest with one NaN for all results gets it by a comparison behind each operation of the host.
 //! Where a result is an operand of further arithmetic in its format only, until its register is
 //! overwritten, any NaN will do: the next result is one too. Exceptions in between show the
-//! registers: a row says which are to be put right ([`super::Row::nans`]).
+//! registers: a row says which are to be put right ([`super::Row::nans`]). A loop leaves such results
+//! to its next run too, if that begins by overwriting them; its ways out put them right.
 
 use super::probe::Usage;
 use crate::builder::Fmt;
@@ -44,13 +45,19 @@ impl AnyNans {
     }
 }
 
-/// Marks the results of a block that may be any NaN ([`Usage::any_nan`]).
-pub(crate) fn mark(usage: &mut [Usage]) {
+/// Marks the results of a block that may be any NaN ([`Usage::any_nan`]); `loops`: it is run again
+/// and again.
+pub(crate) fn mark(usage: &mut [Usage], loops: bool) {
+    let around = if loops { overwritten_first(usage) } else { 0 };
+    let last = usage.len().wrapping_sub(1);
     // The registers that are overwritten before anything but arithmetic of the format reads them.
     let mut passing = AnyNans::default();
-    for u in usage.iter_mut().rev() {
+    for (at, u) in usage.iter_mut().enumerate().rev() {
         if u.branches || u.calls {
             passing = AnyNans::default();
+        }
+        if at == last && !u.calls {
+            passing = AnyNans { singles: around, doubles: around };
         }
         if let Some((r, fmt)) = u.result {
             let passes = if fmt == Fmt::S { passing.singles } else { passing.doubles };
@@ -59,6 +66,30 @@ pub(crate) fn mark(usage: &mut [Usage]) {
         passing.singles = (passing.singles | u.vectors_written) & !(u.bits | u.doubles);
         passing.doubles = (passing.doubles | u.vectors_written) & !(u.bits | u.singles);
     }
+}
+
+/// The vector registers that a block overwrites before it reads them, and before it may leave.
+fn overwritten_first(usage: &[Usage]) -> u64 {
+    let (mut read, mut written) = (0, 0);
+    for u in usage.iter().take_while(|u| !u.branches && !u.calls) {
+        read |= (u.singles | u.doubles | u.bits) & !written;
+        written |= u.vectors_written & !read;
+    }
+    written
+}
+
+/// What the last run of a loop may have left, with the format of the last result.
+pub(crate) fn left_by_loop(usage: &[Usage]) -> AnyNans {
+    let mut left = AnyNans::default();
+    for u in usage {
+        for r in (0..64).filter(|r| u.vectors_written >> r & 1 != 0) {
+            left.remove(r);
+        }
+        if let (Some((r, fmt)), true) = (u.result, u.any_nan) {
+            left.add(r, fmt);
+        }
+    }
+    left
 }
 
 #[cfg(test)]
@@ -76,7 +107,7 @@ mod tests {
 
     fn any(code: &[u32]) -> Vec<bool> {
         let mut usage = usage(code);
-        mark(&mut usage);
+        mark(&mut usage, false);
         usage.iter().map(|u| u.any_nan).collect()
     }
 
@@ -95,5 +126,23 @@ mod tests {
         assert_eq!(any(&mixed), [false, true, false]);
         let left = [FMUL_D_FA5_FA5_FA4, BEQZ_A0_8, FADD_D_FA5_FA5_FA3];
         assert_eq!(any(&left), [false; 3]);
+    }
+
+    #[test]
+    fn a_loop_leaves_what_its_next_run_overwrites() {
+        const FLD_FA5_A4: u32 = 0x0007_3787;
+        const FADD_D_FA4_FA4_FA5: u32 = 0x02f7_7753;
+        const BNEZ_A3_BACK: u32 = 0xfe06_9ae3;
+        let marked = |code: &[u32]| {
+            let mut usage = usage(code);
+            mark(&mut usage, true);
+            (usage.iter().map(|u| u.any_nan).collect::<Vec<_>>(), left_by_loop(&usage))
+        };
+        let sum = [FLD_FA5_A4, FMUL_D_FA5_FA5_FA4, FADD_D_FA4_FA4_FA5, BNEZ_A3_BACK];
+        let fa5 = AnyNans { singles: 0, doubles: 1 << 15 };
+        assert_eq!(marked(&sum), (vec![false, true, false, false], fa5));
+        // The next run reads it.
+        let product = [FMUL_D_FA5_FA5_FA4, FADD_D_FA4_FA4_FA5, BNEZ_A3_BACK];
+        assert_eq!(marked(&product), (vec![false; 3], AnyNans::default()));
     }
 }

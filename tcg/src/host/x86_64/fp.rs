@@ -14,7 +14,7 @@ use super::pool::{self, Constant};
 use super::regs::*;
 use crate::builder::{Fmt, Fp2, Fp3, FpOp, Rm, Sgn, Width, X1, X2, XImm};
 use crate::guest::{FpMode, Guest};
-use crate::jit::nans::AnyNans;
+use crate::jit::nans::{self, AnyNans};
 use crate::softfloat::NanRule;
 use crate::vcpu::SPILL_VECTORS;
 
@@ -184,6 +184,18 @@ impl<G: Guest> Emit<'_, G> {
         XLOCALS[at]
     }
 
+    /// The host's register of the one that the present instruction does nothing to but load it. It is
+    /// as it was if the load faults.
+    pub(super) fn loaded_register(&self) -> Option<Reg> {
+        let u = &self.usage[self.index];
+        let r = u.vectors_written.trailing_zeros() as u8;
+        if u.vectors_written != 1 << r || (u.singles | u.doubles | u.bits) >> r & 1 != 0 {
+            return None;
+        }
+        let local = || self.xlocal_of(r).map(|at| XLOCALS[at]);
+        Self::xpin(r).map(|at| XPINS[at]).or_else(local)
+    }
+
     fn xtouch(&mut self, at: usize) {
         self.fp.clock += 1;
         self.fp.locals[at].used = self.fp.clock;
@@ -322,6 +334,26 @@ impl<G: Guest> Emit<'_, G> {
         self.set_low(host, Low::Single);
     }
 
+    /// Before a loop: what it may leave as any NaN to its next run is a number, or the guest's NaN.
+    pub(super) fn check_loop_nans(&mut self) {
+        let mut nans = nans::left_by_loop(&self.usage);
+        for r in 0..G::FP.count as u8 {
+            let Some(fmt) = nans.format(r) else { continue };
+            let pin = Self::xpin(r).map(|at| XPINS[at]);
+            let Some(host) = pin.or(self.xlocal_of(r).map(|at| XLOCALS[at])) else {
+                // It is put right when it goes to memory.
+                nans.remove(r);
+                continue;
+            };
+            // Which NaN it is the interpreter finds out.
+            let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
+            compare.rm(&mut self.asm, Q, host, asm::Rm::Reg(host));
+            self.jcc_cold(cc::P);
+            self.cold_interpret(self.pc);
+        }
+        self.fp.any_nans = nans;
+    }
+
     /// Before a loop: registers that it first reads as singles, and writes as nothing else, are
     /// checked once.
     pub(super) fn check_loop_singles(&mut self) {
@@ -344,7 +376,6 @@ impl<G: Guest> Emit<'_, G> {
 
     /// A slow path that leaves the instruction at `pc` and what follows to the interpreter.
     pub(super) fn cold_interpret(&mut self, pc: u64) {
-        self.cold_check_nans();
         self.cold_flush();
         self.cold.mov_imm(RAX, pc);
         let stub = self.stubs.interpret;
@@ -431,7 +462,7 @@ impl<G: Guest> Emit<'_, G> {
     fn xadopt(&mut self, host: Reg, r: u8) {
         let at = XLOCALS.iter().position(|&l| l == host).expect("temporaries are locals");
         self.fp.temps &= !(1 << at);
-        if let Some(old) = self.xlocal_of(r) {
+        if let Some(old) = self.xlocal_of(r).filter(|&old| old != at) {
             // Where a loop goes on registers have to be where they were.
             if self.loops() {
                 let to = XLOCALS[old];
@@ -644,8 +675,18 @@ impl<G: Guest> Emit<'_, G> {
         self.cold_back();
     }
 
-    /// In a slow path that leaves: makes the NaNs the guest's that have been left for later.
-    fn cold_check_nans(&mut self) {
+    /// Makes the NaNs the guest's that have been left for later.
+    pub(super) fn check_nans(&mut self) {
+        for r in 0..G::FP.count as u8 {
+            let Some(fmt) = self.fp.any_nans.format(r) else { continue };
+            let host = self.xreg(r);
+            self.check_nan(fmt, host);
+            self.fp.any_nans.remove(r);
+        }
+    }
+
+    /// The same in a slow path that leaves.
+    pub(super) fn cold_check_nans(&mut self) {
         for r in 0..G::FP.count as u8 {
             let Some(fmt) = self.fp.any_nans.format(r) else { continue };
             let pin = Self::xpin(r).map(|at| XPINS[at]);

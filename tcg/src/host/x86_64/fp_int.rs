@@ -179,7 +179,10 @@ impl<G: Guest> Emit<'_, G> {
     /// Loads a number.
     pub(super) fn fp_load(&mut self, va: V, fmt: Fmt) -> F {
         let m = if fmt == Fmt::S { MemOp::LWU } else { MemOp::LD };
-        let to = self.xtemp();
+        let to = match self.loaded_register() {
+            Some(host) => host,
+            None => self.xtemp(),
+        };
         self.fp.hold(to);
         self.load_vector(va, m, fmt, to);
         self.set_low(to, fmt.into());

@@ -117,6 +117,7 @@ impl<G: Guest> Emit<'_, G> {
         self.last = None;
         self.known.clear();
         self.check_loop_singles();
+        self.check_loop_nans();
         // The jump out is changed while others may run it: in one piece of eight bytes.
         let check = self.here() + 7;
         self.asm.nops((check.next_multiple_of(8) - check) as usize);

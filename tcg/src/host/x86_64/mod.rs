@@ -361,7 +361,8 @@ impl<G: Guest> Native<G> {
         }
         let exits = self.exits(block, insns.iter().map(|i| (at(i), i.insn)), &usage, page);
         if emit::defers_nans::<G>(mode) {
-            nans::mark(&mut usage);
+            let loops = usage.last().is_some_and(|u| u.target == Some(block.key.pc));
+            nans::mark(&mut usage, loops);
         }
         let mut e = Emit::<G>::new(
             (&self.buf, &self.stubs, &self.pool),

@@ -238,6 +238,9 @@ impl<G: Guest> Emit<'_, G> {
     pub(super) fn flush_out(&mut self) {
         let narrow = std::mem::take(&mut self.narrow);
         self.by_moves(|e| e.extend(narrow));
+        if !self.fp.any_nans.is_empty() {
+            self.check_nans();
+        }
         if !self.is_free() {
             return self.flush();
         }
@@ -267,6 +270,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// The same in a slow path that leaves: here the places stay as they are.
     pub(super) fn cold_flush(&mut self) {
+        self.cold_check_nans();
         self.cold_extend();
         for (at, &host) in PLACES.iter().enumerate().take(self.places) {
             let local = self.locals[at];
