@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::known::Known;
-use super::{Block, Body, Key, Predecoded, Run};
+use super::{Block, Body, Insns, Key, Predecoded, Run};
 use crate::builder::At;
 use crate::guest::{Access, Decoded, Guest};
 use crate::jit::probe;
@@ -102,29 +102,36 @@ impl<G: Guest> Core<G> {
             if let Some(known) = page.known.insn(offset) {
                 insns.push(known);
             } else {
-                let next = match G::decode(&page.bytes[offset..], mode) {
+                let bytes = &page.bytes[offset..];
+                // Written where it stays: a copy of what was put together just now would wait.
+                insns.push(Predecoded { insn: G::PLACEHOLDER, offset: offset as u16, len: 0 });
+                let place = insns.last_mut().expect("one was pushed");
+                let next = match G::decode_into(bytes, mode, &mut place.insn) {
                     Decoded::Short if offset == start => {
-                        let (next, second) = self.decode_split(key, &page.bytes[offset..])?;
+                        let (next, second) = self.decode_split(key, bytes, &mut place.insn)?;
                         split = Some(second);
                         next
                     }
                     next => next,
                 };
                 match next {
-                    Decoded::Insn(insn, len) => {
+                    Decoded::Insn((), len) => {
                         fresh = true;
-                        insns.push(Predecoded { insn, offset: offset as u16, len });
+                        place.len = len;
                     }
                     Decoded::Undefined(bits, len) if offset == start => {
                         let body = Body::Undefined(bits);
                         return Ok(Block::new(key, u32::from(len.max(1)), body, split));
                     }
-                    Decoded::Short | Decoded::Undefined(..) => break,
+                    Decoded::Short | Decoded::Undefined(..) => {
+                        insns.pop();
+                        break;
+                    }
                 }
             }
-            let last = insns[insns.len() - 1];
+            let Some(last) = insns.last() else { break };
             offset += usize::from(last.len);
-            if split.is_some() || G::ends_block(last.insn) {
+            if split.is_some() || G::ends_block(&last.insn) {
                 break;
             }
             if insns.len() >= LONG_BLOCK {
@@ -135,7 +142,7 @@ impl<G: Guest> Core<G> {
                 }
             }
         }
-        let all: Arc<[_]> = insns.as_slice().into();
+        let all: Insns<_> = insns.as_slice().into();
         self.insns = insns;
         if fresh && split.is_none() {
             page.known.note(&all, cut);
@@ -150,13 +157,14 @@ impl<G: Guest> Core<G> {
         &mut self,
         key: Key,
         first: &[u8],
-    ) -> Result<(Decoded<G::Insn>, u64), G::Exception> {
+        insn: &mut G::Insn,
+    ) -> Result<(Decoded<()>, u64), G::Exception> {
         let va = key.pc.wrapping_add(first.len() as u64);
         let gpa = self.fetch_address(va)?;
         let mut bytes = first.to_vec();
         bytes.resize(first.len() + G::INSN_MAX, 0);
         self.code_bytes(gpa, va, &mut bytes[first.len()..])?;
-        Ok((G::decode(&bytes, key.mode), gpa >> super::PAGE_BITS))
+        Ok((G::decode_into(&bytes, key.mode, insn), gpa >> super::PAGE_BITS))
     }
 
     /// The page of code at `gpa` as it is in `epoch`. To be put back.

@@ -30,7 +30,7 @@ type Part<G> = Box<[Option<Arc<Block<G>>>; PART]>;
 
 /// Blocks without code that are kept: few, because most of them are of use for a moment only, and
 /// what makes room for one of them should still be near the processor.
-const COLD: usize = 512;
+const COLD: usize = 256;
 // Both kinds are numbered in one list.
 const _: () = assert!(ENTRIES + COLD <= 1 << 16);
 

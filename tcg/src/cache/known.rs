@@ -1,8 +1,6 @@
 //! What is decoded of a page already: code that is entered in its middle is not decoded again.
 
-use std::sync::Arc;
-
-use super::{Predecoded, Run};
+use super::{Insns, Predecoded, Run};
 use crate::guest::Guest;
 use crate::mmu::PAGE_SIZE;
 
@@ -14,7 +12,7 @@ pub(crate) struct Known<G: Guest> {
     /// The mode, and runs of instructions; the flag says that one ended for being long enough, so
     /// what begins inside goes on behind it.
     mode: u32,
-    runs: Vec<(Arc<[Predecoded<G::Insn>]>, bool)>,
+    runs: Vec<(Insns<G::Insn>, bool)>,
 }
 
 /// Bits of the number of an instruction in its run, counted from 1.
@@ -68,7 +66,7 @@ impl<G: Guest> Known<G> {
     }
 
     /// Notes a run that was decoded now.
-    pub(crate) fn note(&mut self, all: &Arc<[Predecoded<G::Insn>]>, cut: bool) {
+    pub(crate) fn note(&mut self, all: &Insns<G::Insn>, cut: bool) {
         let run = (self.runs.len() as u32) << RUN_BITS;
         self.runs.push((all.clone(), cut));
         for (place, i) in (run + 1..).zip(all.iter()) {

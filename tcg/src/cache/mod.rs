@@ -20,6 +20,8 @@ use crate::mmu::{PAGE_BITS, PAGE_MASK};
 pub(crate) mod build;
 pub(crate) mod jumps;
 mod known;
+#[cfg(test)]
+mod tests;
 
 /// What identifies a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +47,7 @@ impl Key {
 }
 
 /// A decoded instruction.
-#[derive(Clone, Copy)]
+#[derive(Copy)]
 pub(crate) struct Predecoded<I> {
     pub(crate) insn: I,
     /// Where it is in its page.
@@ -53,9 +55,19 @@ pub(crate) struct Predecoded<I> {
     pub(crate) len: u8,
 }
 
+// Not derived: that would copy field by field, which takes several times as long.
+impl<I: Copy> Clone for Predecoded<I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// Instructions in a row, as they were decoded.
+type Insns<I> = Arc<[Predecoded<I>]>;
+
 /// Decoded instructions in a row, at least one. Those that another run ends with are shared with it.
 pub(crate) struct Run<I> {
-    all: Arc<[Predecoded<I>]>,
+    all: Insns<I>,
     first: u16,
 }
 

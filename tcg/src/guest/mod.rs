@@ -144,14 +144,25 @@ pub trait Guest: Arch {
     const SPLIT_ATOMICS: bool = false;
     /// Registers hold singles NaN-boxed in doubles.
     const NAN_BOXED: bool;
+    /// What a place holds until an instruction is decoded into it.
+    const PLACEHOLDER: Self::Insn;
 
     /// The bits of the state that translated code depends on, besides the program counter and
     /// the mapping.
     fn mode(state: &Self::State) -> u32;
-    /// Decodes the instruction at the start of `bytes`.
-    fn decode(bytes: &[u8], mode: u32) -> Decoded<Self::Insn>;
+    /// Decodes the instruction at the start of `bytes` to its place.
+    fn decode_into(bytes: &[u8], mode: u32, insn: &mut Self::Insn) -> Decoded<()>;
+    /// The same for one that is of use for a moment.
+    fn decode(bytes: &[u8], mode: u32) -> Decoded<Self::Insn> {
+        let mut insn = Self::PLACEHOLDER;
+        match Self::decode_into(bytes, mode, &mut insn) {
+            Decoded::Insn((), len) => Decoded::Insn(insn, len),
+            Decoded::Short => Decoded::Short,
+            Decoded::Undefined(bits, len) => Decoded::Undefined(bits, len),
+        }
+    }
     /// A block ends behind this instruction: control never, or seldom, goes on to the next.
-    fn ends_block(insn: Self::Insn) -> bool;
+    fn ends_block(insn: &Self::Insn) -> bool;
     /// Whether three instructions keep the sticky floating-point flags in a register, compare two
     /// numbers, and restore the flags: what the comparison raises is not seen.
     fn compares_quietly(_insns: [Self::Insn; 3], _mode: u32) -> bool {

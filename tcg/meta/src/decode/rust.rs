@@ -101,6 +101,11 @@ fn insn_enum(out: &mut String, table: &Table) {
     }
     outln!(out, "}}\n");
     outln!(out, "const _: () = assert!(size_of::<Insn>() <= 16);\n");
+    let plain = table.rows.iter().find(|row| row.format.is_none());
+    let plain = plain.expect("every instruction set has an instruction without arguments");
+    outln!(out, "impl Insn {{");
+    outln!(out, "    /// What a place holds until an instruction is decoded into it.");
+    outln!(out, "    pub const PLACEHOLDER: Insn = Insn::{};\n}}\n", plain.variant);
 }
 
 /// The assembly text as documentation shows it.
@@ -129,18 +134,19 @@ fn decoder(out: &mut String, table: &Table, width: u32) {
     if rows.is_empty() {
         return;
     }
-    outln!(
-        out,
-        "/// The {width}-bit instruction `word`, if one of the extensions has it.\n#[inline]"
-    );
+    let (name, word) = if width == 16 { ("decode16", "u16") } else { ("decode", "u32") };
+    outln!(out, "/// The {width}-bit instruction `word`, if one of the extensions has it.");
+    outln!(out, "pub fn {name}(word: {word}, ext: Ext) -> Option<Insn> {{");
+    outln!(out, "    let mut insn = Insn::PLACEHOLDER;");
+    outln!(out, "    {name}_into(word, ext, &mut insn).then_some(insn)\n}}\n");
+    // What is copied right behind being put together is waited for by the processor.
+    outln!(out, "/// The same, written to its place; gives whether there is one.\n#[inline]");
+    outln!(out, "pub fn {name}_into(word: {word}, ext: Ext, out: &mut Insn) -> bool {{");
     if width == 16 {
-        outln!(out, "pub fn decode16(word: u16, ext: Ext) -> Option<Insn> {{");
         outln!(out, "    let word = u32::from(word);");
-    } else {
-        outln!(out, "pub fn decode(word: u32, ext: Ext) -> Option<Insn> {{");
     }
     node(out, table, &tree::build(&table.rows, rows, 0), 1);
-    outln!(out, "    None\n}}\n");
+    outln!(out, "    false\n}}\n");
 }
 
 fn node(out: &mut String, table: &Table, node_: &Node, depth: usize) {
@@ -182,7 +188,8 @@ fn leaf(out: &mut String, table: &Table, row: &Row, known: u32, pad: &str) {
         Some(f) => format!("Insn::{}(get_{}(word))", row.variant, table.formats[f].name),
         None => format!("Insn::{}", row.variant),
     };
-    outln!(out, "{pad}if {} {{\n{pad}    return Some({insn});\n{pad}}}", tests.join(" && "));
+    outln!(out, "{pad}if {} {{", tests.join(" && "));
+    outln!(out, "{pad}    *out = {insn};\n{pad}    return true;\n{pad}}}");
 }
 
 /// One piece of a word, at bit 0.

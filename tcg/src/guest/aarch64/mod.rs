@@ -56,25 +56,27 @@ impl Guest for Aarch64 {
     const INSN_ALIGN: u64 = 4;
     const INSN_MAX: usize = 4;
     const NAN_BOXED: bool = false;
+    const PLACEHOLDER: Insn = Insn::PLACEHOLDER;
 
     fn mode(cpu: &Cpu) -> u32 {
         fp::mode_of(cpu)
     }
 
     #[inline]
-    fn decode(bytes: &[u8], _: u32) -> Decoded<Insn> {
+    fn decode_into(bytes: &[u8], _: u32, insn: &mut Insn) -> Decoded<()> {
         let [a, b, c, d, ..] = bytes else {
             return Decoded::Short;
         };
         let word = u32::from_le_bytes([*a, *b, *c, *d]);
-        match isa::decode(word, Ext::ALL) {
-            Some(insn) => Decoded::Insn(insn, 4),
-            None => Decoded::Undefined(u64::from(word), 4),
+        if isa::decode_into(word, Ext::ALL, insn) {
+            Decoded::Insn((), 4)
+        } else {
+            Decoded::Undefined(u64::from(word), 4)
         }
     }
 
     #[inline]
-    fn ends_block(insn: Insn) -> bool {
+    fn ends_block(insn: &Insn) -> bool {
         match insn {
             Insn::B(_) | Insn::Bl(_) | Insn::Br(_) | Insn::Blr(_) | Insn::Ret(_) => true,
             Insn::Svc(_) | Insn::Hvc(_) | Insn::Smc(_) | Insn::Brk(_) | Insn::Hlt(_) => true,

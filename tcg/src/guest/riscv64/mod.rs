@@ -85,6 +85,7 @@ impl Guest for Riscv64 {
     const INSN_ALIGN: u64 = 2;
     const INSN_MAX: usize = 4;
     const NAN_BOXED: bool = true;
+    const PLACEHOLDER: Insn = Insn::PLACEHOLDER;
 
     fn mode(h: &Hart) -> u32 {
         let fs = (h.mstatus & MSTATUS_FS) >> 13;
@@ -100,7 +101,7 @@ impl Guest for Riscv64 {
     }
 
     #[inline]
-    fn decode(bytes: &[u8], mode: u32) -> Decoded<Insn> {
+    fn decode_into(bytes: &[u8], mode: u32, insn: &mut Insn) -> Decoded<()> {
         let [a, b, rest @ ..] = bytes else {
             return Decoded::Short;
         };
@@ -110,26 +111,25 @@ impl Guest for Riscv64 {
             ext = ext.without(Ext::F).without(Ext::D);
         }
         if isa::length(low) == 2 {
-            return match isa::decode16(low, ext) {
-                Some(insn) => Decoded::Insn(insn, 2),
-                None => Decoded::Undefined(u64::from(low), 2),
+            return if isa::decode16_into(low, ext, insn) {
+                Decoded::Insn((), 2)
+            } else {
+                Decoded::Undefined(u64::from(low), 2)
             };
         }
         let [c, d, ..] = rest else {
             return Decoded::Short;
         };
         let word = u32::from_le_bytes([*a, *b, *c, *d]);
-        match isa::decode(word, ext) {
-            Some(_) if mode & MODE_RM_RESERVED != 0 && rounds_dynamically(word) => {
-                Decoded::Undefined(u64::from(word), 4)
-            }
-            Some(insn) => Decoded::Insn(insn, 4),
-            None => Decoded::Undefined(u64::from(word), 4),
+        let reserved = mode & MODE_RM_RESERVED != 0 && rounds_dynamically(word);
+        if reserved || !isa::decode_into(word, ext, insn) {
+            return Decoded::Undefined(u64::from(word), 4);
         }
+        Decoded::Insn((), 4)
     }
 
     #[inline]
-    fn ends_block(insn: Insn) -> bool {
+    fn ends_block(insn: &Insn) -> bool {
         match insn {
             Insn::Jal(_) | Insn::Jalr(_) | Insn::CJ(_) | Insn::CJr(_) | Insn::CJalr(_) => true,
             Insn::Ecall | Insn::Ebreak | Insn::CEbreak | Insn::Mret | Insn::Sret | Insn::Wfi => {
@@ -346,7 +346,7 @@ mod tests {
     fn branches_back_and_to_themselves_end_a_block() {
         for (word, ends) in [(0x0005_1063u32, true), (0xfe05_1ee3, true), (0x0005_1463, false)] {
             match Riscv64::decode(&word.to_le_bytes(), 0) {
-                Decoded::Insn(insn, _) => assert_eq!(Riscv64::ends_block(insn), ends, "{insn}"),
+                Decoded::Insn(insn, _) => assert_eq!(Riscv64::ends_block(&insn), ends, "{insn}"),
                 _ => panic!("{word:#x} is an instruction"),
             }
         }

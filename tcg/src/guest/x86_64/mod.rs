@@ -66,16 +66,17 @@ impl Guest for X86_64 {
     const INSN_MAX: usize = isa::MAX_LEN;
     const SPLIT_ATOMICS: bool = true;
     const NAN_BOXED: bool = false;
+    const PLACEHOLDER: Insn = Insn::PLACEHOLDER;
 
     fn mode(_: &Cpu) -> u32 {
         0
     }
 
     #[inline]
-    fn decode(bytes: &[u8], _: u32) -> Decoded<Insn> {
-        match isa::decode(bytes) {
-            Ok(d) if lower::is_written(d.insn.row) => Decoded::Insn(d.insn, d.len),
-            Ok(d) => Decoded::Undefined(Vector::InvalidOpcode as u64, d.len),
+    fn decode_into(bytes: &[u8], _: u32, insn: &mut Insn) -> Decoded<()> {
+        match isa::decode_into(bytes, insn) {
+            Ok(len) if lower::is_written(insn.row) => Decoded::Insn((), len),
+            Ok(len) => Decoded::Undefined(Vector::InvalidOpcode as u64, len),
             Err(DecodeError::Truncated) => Decoded::Short,
             Err(DecodeError::TooLong) => {
                 Decoded::Undefined(Vector::GeneralProtection as u64, isa::MAX_LEN as u8)
@@ -85,7 +86,7 @@ impl Guest for X86_64 {
     }
 
     #[inline]
-    fn ends_block(insn: Insn) -> bool {
+    fn ends_block(insn: &Insn) -> bool {
         match insn.op() {
             Op::Jmp | Op::Call | Op::Ret | Op::Int | Op::Int1 | Op::Int3 => true,
             Op::Syscall | Op::Hlt | Op::Cli | Op::Sti => true,

@@ -40,6 +40,13 @@ type Result<T> = std::result::Result<T, DecodeError>;
 
 /// Decodes the instruction at the start of `bytes`.
 pub fn decode(bytes: &[u8]) -> Result<Decoded> {
+    let mut insn = Insn::PLACEHOLDER;
+    let len = decode_into(bytes, &mut insn)?;
+    Ok(Decoded { insn, len })
+}
+
+/// The same, written to its place; gives its length.
+pub fn decode_into(bytes: &[u8], insn: &mut Insn) -> Result<u8> {
     let mut decoder = Decoder::new(bytes);
     let (map, opcode) = decoder.prefixes()?;
     let slot = SLOTS[map][usize::from(opcode)];
@@ -51,8 +58,8 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded> {
         decoder.modrm = decoder.byte()?;
     }
     let (index, row) = decoder.select(slot)?;
-    let insn = decoder.instruction(index, row)?;
-    Ok(Decoded { insn, len: decoder.at as u8 })
+    decoder.instruction(index, row, insn)?;
+    Ok(decoder.at as u8)
 }
 
 struct Decoder<'a> {
@@ -242,11 +249,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn instruction(&mut self, index: u16, row: &'static Row) -> Result<Insn> {
+    fn instruction(&mut self, index: u16, row: &'static Row, insn: &mut Insn) -> Result<()> {
         if self.vex && self.vvvv != 0 && row.flags & flag::VVVV == 0 {
             return Err(Undefined);
         }
-        let mut insn = Insn {
+        *insn = Insn {
             row: index,
             operands: [Operand::None; 4],
             mem: Mem {
@@ -276,7 +283,7 @@ impl<'a> Decoder<'a> {
         if self.lock && !(row.flags & flag::LOCK != 0 && memory_destination) {
             return Err(Undefined);
         }
-        Ok(insn)
+        Ok(())
     }
 
     /// ModRM with mod below 3, SIB and displacement. [SDM-2A §2.1.5, §2.2.1.6]

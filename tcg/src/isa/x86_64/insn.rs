@@ -332,6 +332,19 @@ pub struct Insn {
 }
 
 impl Insn {
+    /// What a place holds until an instruction is decoded into it.
+    pub const PLACEHOLDER: Insn = Insn {
+        row: 0,
+        operands: [Operand::None; 4],
+        mem: Mem { base: None, index: None, disp: 0, segment: Segment::Ds, addr32: false },
+        imm: 0,
+        width: Width::B,
+        wide: false,
+        lock: false,
+        rep: Rep::None,
+        cc: 0,
+    };
+
     /// Its row of the maps.
     pub fn row(&self) -> &'static Row {
         &ROWS[usize::from(self.row)]

@@ -11,7 +11,7 @@ pub mod encode;
 mod insn;
 mod pattern;
 
-pub use decode::{DecodeError, Decoded, MAX_LEN, decode};
+pub use decode::{DecodeError, Decoded, MAX_LEN, decode, decode_into};
 pub use insn::{
     Code, Feature, Insn, Kind, Mem, Method, Op, Operand, ROWS, Rep, Row, Segment, Width,
 };

@@ -22,7 +22,7 @@ fn shifted<B: Builder<Aarch64>>(b: &mut B, a: Shifted) -> B::V {
     b.bin(op, width(a.sf), v, amount)
 }
 
-#[inline]
+#[inline(always)]
 fn binary<B: Builder<Aarch64>>(
     b: &mut B,
     a: Shifted,

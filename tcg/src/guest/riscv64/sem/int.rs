@@ -70,7 +70,7 @@ pub(in super::super) fn store<B: Builder<Riscv64>>(b: &mut B, _: At, a: S, m: Me
     Ok(Flow::Next)
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn alu_imm<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = imm(b, a.imm);
@@ -79,7 +79,7 @@ pub(in super::super) fn alu_imm<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, op:
     Ok(Flow::Next)
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn alu<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);
@@ -88,7 +88,7 @@ pub(in super::super) fn alu<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op: 
     Ok(Flow::Next)
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn alu_imm_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = imm(b, a.imm);
@@ -97,7 +97,7 @@ pub(in super::super) fn alu_imm_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, o
     Ok(Flow::Next)
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn alu_w<B: Builder<Riscv64>>(b: &mut B, _: At, a: Reg3, op: Bin) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);
