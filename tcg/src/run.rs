@@ -270,7 +270,7 @@ impl<G: Guest> Core<G> {
             native.settled();
         }
         if code != 0 {
-            self.jump_table().enter(block);
+            self.enter_jump(block);
         }
         code
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Release, Ord
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::build::CodePages;
-use crate::cache::jumps::Jumps;
+use crate::cache::jumps::{self, Jumps};
 use crate::cache::{Block, Predecoded};
 use crate::guest::Guest;
 use crate::jit::cell::TablesPlace;
@@ -359,7 +359,8 @@ impl<G: Guest> Core<G> {
         if self.jumps.len() < JUMP_TABLES {
             // A program's first thread runs through its C library's start.
             let busy = self.direct && self.index == 0;
-            let jumps = Jumps::new(self.machine.cache.miss_code(), busy);
+            let entries = jumps::entries(self.direct);
+            let jumps = Jumps::new(self.machine.cache.miss_code(), entries, busy);
             self.jumps.push(Table { of, turn: 0, jumps });
             return self.jumps.len() - 1;
         }
@@ -406,6 +407,23 @@ impl<G: Guest> Core<G> {
             self.jump_table().give_back(block);
         } else if let Some(table) = self.jumps.iter_mut().find(|t| t.of == space) {
             table.jumps.give_back(block);
+        }
+    }
+
+    /// Enters a block into the present jump table. With the first of a page come those that tables of
+    /// other spaces have there.
+    pub(crate) fn enter_jump(&mut self, block: &Arc<Block<G>>) {
+        let first = match block.code() {
+            0 => self.jump_table().enter_cold(block),
+            _ => self.jump_table().enter(block),
+        };
+        if !first {
+            return;
+        }
+        let (before, rest) = self.jumps.split_at_mut(self.table);
+        let Some((table, behind)) = rest.split_first_mut() else { return };
+        for other in before.iter().chain(behind.iter()).filter(|t| t.of.1 == table.of.1) {
+            table.jumps.inherit(&other.jumps, block.key.pc);
         }
     }
 

@@ -28,10 +28,7 @@ impl<G: Guest> Core<G> {
             return Ok(block.clone());
         }
         let block = self.find_or_build(pc)?;
-        match block.code() {
-            0 => self.jump_table().enter_cold(&block),
-            _ => self.jump_table().enter(&block),
-        }
+        self.enter_jump(&block);
         Ok(block)
     }
 

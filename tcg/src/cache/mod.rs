@@ -147,6 +147,12 @@ impl<G: Guest> Block<G> {
         self.key.pc.wrapping_add(u64::from(self.len.max(1)) - 1) >> PAGE_BITS
     }
 
+    /// The virtual pages that it is on, and their guest-physical numbers.
+    fn pages(&self) -> impl Iterator<Item = (u64, u64)> {
+        let second = self.second_page.map(|gpa| (self.first_page().wrapping_add(1), gpa));
+        std::iter::once((self.first_page(), self.key.gpa >> PAGE_BITS)).chain(second)
+    }
+
     fn touches(&self, gpa: u64, len: u64) -> bool {
         let overlaps = |from: u64, bytes: u64| gpa < from + bytes && from < gpa + len;
         if self.ahead.get().is_some_and(|&(from, bytes)| overlaps(from, bytes)) {

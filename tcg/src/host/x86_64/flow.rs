@@ -228,9 +228,14 @@ impl<G: Guest> Emit<'_, G> {
         self.cold.put(&target.to_le_bytes());
     }
 
+    /// Where the jump table has an address.
+    fn jump_entry(&self, target: u64) -> i32 {
+        jumps::index(target, G::INSN_ALIGN, jumps::entries(self.direct)) as i32 * 16
+    }
+
     /// Goes to the code of a constant address in another page by the jump table.
     fn probe(&mut self, target: u64) {
-        let entry = jumps::index(target, G::INSN_ALIGN) as i32 * 16;
+        let entry = self.jump_entry(target);
         self.asm.load(Q, RCX, layout::jumps::<G>());
         self.asm.mov_imm(RAX, target);
         self.asm.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, entry)));
@@ -241,7 +246,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     fn cold_probe(&mut self, target: u64) {
-        let entry = jumps::index(target, G::INSN_ALIGN) as i32 * 16;
+        let entry = self.jump_entry(target);
         self.cold.load(Q, RCX, layout::jumps::<G>());
         self.cold.mov_imm(RAX, target);
         self.cold.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, entry)));
@@ -286,7 +291,7 @@ impl<G: Guest> Emit<'_, G> {
             self.asm.mov(D, RCX, at);
             form::SHL_EV_IB.mi(&mut self.asm, D, Rm::Reg(RCX), i64::from(scale));
         }
-        let mask = ((1 << jumps::JUMP_BITS) - 1) << 4;
+        let mask = (jumps::entries(self.direct) as i32 - 1) << 4;
         self.asm.alu_imm(Alu::And, D, Rm::Reg(RCX), mask);
         self.asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
         self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);

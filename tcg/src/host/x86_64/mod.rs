@@ -150,7 +150,7 @@ impl<G: Guest> Native<G> {
             return Ok(None);
         }
         let buf = CodeBuf::new(code_bytes)?;
-        let (code, stubs) = stubs::write::<G>();
+        let (code, stubs) = stubs::write::<G>(direct);
         buf.write(0, &code);
         let pool = Pool::new(code.len().next_multiple_of(64));
         let start = code.len().next_multiple_of(64) + Pool::BYTES;

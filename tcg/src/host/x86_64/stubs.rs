@@ -84,6 +84,8 @@ enum Args {
 }
 
 struct Writer<G> {
+    /// User mode.
+    direct: bool,
     asm: Asm,
     guest: std::marker::PhantomData<G>,
     stubs: Stubs,
@@ -91,8 +93,9 @@ struct Writer<G> {
 }
 
 /// Makes the stubs, to be placed at the start of the code buffer.
-pub(super) fn write<G: Guest>() -> (Vec<u8>, Stubs) {
+pub(super) fn write<G: Guest>(direct: bool) -> (Vec<u8>, Stubs) {
     let mut w = Writer::<G> {
+        direct,
         asm: Asm::default(),
         guest: std::marker::PhantomData,
         stubs: Stubs::default(),
@@ -210,7 +213,7 @@ impl<G: Guest> Writer<G> {
         let asm = &mut self.asm;
         asm.mov(D, RCX, RAX);
         form::SHL_EV_IB.mi(asm, D, Rm::Reg(RCX), 4 - i64::from(G::INSN_ALIGN.trailing_zeros()));
-        asm.alu_imm(Alu::And, D, Rm::Reg(RCX), ((1 << jumps::JUMP_BITS) - 1) << 4);
+        asm.alu_imm(Alu::And, D, Rm::Reg(RCX), (jumps::entries(self.direct) as i32 - 1) << 4);
         asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
         asm.alu(Alu::Cmp, Q, RAX, Rm::Mem(Mem::base(RCX, 0)));
         self.jump_if(cc::NE, jump);
