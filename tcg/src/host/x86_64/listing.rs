@@ -103,6 +103,7 @@ impl<G: Guest> Native<G> {
             (s.jump, "jump".to_owned()),
             (s.request, "request".to_owned()),
             (s.resync, "resync".to_owned()),
+            (s.dispatch, "dispatch".to_owned()),
             (s.interpret, "interpret".to_owned()),
             (s.call_registers, "call_registers".to_owned()),
         ];
