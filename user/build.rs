@@ -134,17 +134,25 @@ fn generate(rows: &[Row]) -> String {
     for (column, isa) in ISAS.iter().enumerate() {
         let last = rows.iter().filter_map(|row| row.numbers[column]).max().unwrap_or(0);
         let mut by_number = vec![u16::MAX; usize::from(last) + 1];
+        let mut host = vec![-1; usize::from(last) + 1];
         for (index, row) in rows.iter().enumerate() {
             if let Some(number) = row.numbers[column] {
                 by_number[usize::from(number)] = u16::try_from(index).expect("few rows");
+                if let (Class::Pass | Class::Wait, Some(number_on_host)) =
+                    (&row.class, row.numbers[2])
+                {
+                    host[usize::from(number)] = i32::from(number_on_host);
+                }
             }
         }
         writeln!(
             text,
             "\n/// Rows by number on {isa}; `u16::MAX` where there is none.\n\
-             pub(crate) static {}: [u16; {}] = {by_number:?};",
-            isa.to_uppercase(),
-            by_number.len()
+             pub(crate) static {name}: [u16; {len}] = {by_number:?};\n\n\
+             /// Numbers on the host of those of [`Class::Pass`] and [`Class::Wait`], or -1.\n\
+             pub(crate) static {name}_HOST: [i16; {len}] = {host:?};",
+            name = isa.to_uppercase(),
+            len = by_number.len()
         )
         .expect("a String takes it");
     }

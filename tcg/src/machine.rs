@@ -11,6 +11,7 @@ use crate::jit::cell::{Cell, Cells};
 use crate::mmu::pages::{CODE, WATCH, WRITERS};
 use crate::mmu::ram::{Place, Ram, Slot, SlotError};
 use crate::mmu::user::UserMemory;
+use crate::user::HostCalls;
 use crate::vcpu::{Core, Signals, Work};
 
 /// How guest code is executed.
@@ -81,12 +82,12 @@ impl<G: Guest> Machine<G> {
 
     pub(crate) fn with_memory(
         config: Config,
-        memory: Option<Arc<dyn UserMemory>>,
+        user: Option<(Arc<dyn UserMemory>, &'static [i16])>,
     ) -> Result<Arc<Self>, NativeError> {
+        let calls = user.as_ref().map(|(memory, calls)| HostCalls::new(calls, &**memory));
+        let memory = user.map(|(memory, _)| memory);
         let (native, threshold) = match config.mode {
-            Mode::Jit { threshold } => {
-                (Native::new(config.code_bytes, memory.is_some())?, threshold)
-            }
+            Mode::Jit { threshold } => (Native::new(config.code_bytes, calls.as_ref())?, threshold),
             Mode::Interpreter | Mode::Eval => (None, u32::MAX),
         };
         let threshold = if native.is_some() { threshold } else { u32::MAX };

@@ -23,6 +23,24 @@ pub struct UserConfig {
     pub memory: Arc<dyn UserMemory>,
     /// Its time, for counters that it may read.
     pub clock: Arc<dyn VcpuClock>,
+    /// By the guest's numbers of system calls, the host's of those that its kernel may get as they
+    /// are; -1 for all others. Translated code makes them itself.
+    pub host_calls: &'static [i16],
+}
+
+/// What translated code needs to know to make system calls of the host.
+pub(crate) struct HostCalls {
+    /// [`UserConfig::host_calls`].
+    pub(crate) numbers: &'static [i16],
+    /// Address of [`UserMemory::code_pages`].
+    pub(crate) code_pages: u64,
+}
+
+impl HostCalls {
+    /// `memory` must be there as long as code is run that is made with this.
+    pub(crate) fn new(numbers: &'static [i16], memory: &dyn UserMemory) -> Self {
+        Self { numbers, code_pages: std::ptr::from_ref(memory.code_pages()) as u64 }
+    }
 }
 
 /// A process cannot be run.
@@ -43,6 +61,18 @@ pub struct CodeRange {
     start: u64,
     len: u64,
     fault: u64,
+    /// From where to where a system call is about to be made, and where it is not.
+    call: Labels,
+    /// Where many elements are moved, and where that is broken off.
+    bulk: Labels,
+}
+
+/// A part of the code, and where a thread goes on that is not to stay there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Labels {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) restart: u64,
 }
 
 /// Where a host thread goes on after a fault.
@@ -56,16 +86,31 @@ pub struct Redirect {
     pub second: u64,
 }
 
+impl Labels {
+    fn leave(&self, pc: u64) -> Option<u64> {
+        (self.start..self.end).contains(&pc).then_some(self.restart)
+    }
+}
+
 impl CodeRange {
     /// Where to go on after a fault of a host instruction; `None` if the fault is not a guest's.
     /// `signal`, `code` and `address` are those of the host's signal. Safe in signal handlers.
     pub fn catch(&self, pc: u64, signal: i32, code: i32, address: u64) -> Option<Redirect> {
+        if let Some(pc) = self.bulk.leave(pc) {
+            return Some(Redirect { pc, first: 0, second: 0 });
+        }
         if pc.wrapping_sub(self.start) < self.len {
             return Some(Redirect { pc: self.fault, first: pc, second: 0 });
         }
         let landing = direct::landing(pc)?;
         let fault = (signal as u64) << 32 | u64::from(code as u32);
         Some(Redirect { pc: landing, first: address, second: fault })
+    }
+
+    /// Where a thread goes on that was about to make a system call in translated code, so that it
+    /// is not made. Safe in signal handlers.
+    pub(crate) fn restart(&self, pc: u64) -> Option<u64> {
+        self.call.leave(pc)
     }
 }
 
@@ -83,7 +128,7 @@ impl<G: Guest> Machine<G> {
             clock: config.clock,
             firmware_calls: false,
         };
-        Ok(Self::with_memory(all, Some(config.memory))?)
+        Ok(Self::with_memory(all, Some((config.memory, config.host_calls)))?)
     }
 
     /// A vCPU for one more thread; `None` if there are too many.
@@ -99,7 +144,7 @@ impl<G: Guest> Machine<G> {
         let native = self.cache.native.as_ref();
         native.map_or_else(CodeRange::default, |n| {
             let (start, len, fault) = n.code_range();
-            CodeRange { start, len, fault }
+            CodeRange { start, len, fault, call: n.call_labels(), bulk: n.bulk_labels() }
         })
     }
 }

@@ -86,6 +86,9 @@ impl<G: Guest> Default for Signals<G> {
 }
 
 impl<G: Guest> Signals<G> {
+    /// Where [`Self::set_inside`] says it, for translated code: a byte.
+    pub(crate) const INSIDE: usize = std::mem::offset_of!(Self, inside);
+
     fn queue(&self) -> MutexGuard<'_, Queue<G>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

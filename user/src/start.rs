@@ -175,6 +175,8 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         code_bytes: CODE_BYTES,
         memory: space.clone(),
         clock: Arc::new(HostClock::default()),
+        // What is to be shown has to be seen.
+        host_calls: if options.strace { &[] } else { G::ABI.host_calls },
     };
     let machine = match tcg::Machine::<G>::user(config) {
         Ok(machine) => machine,

@@ -76,9 +76,52 @@ pub enum Touches {
     Fields,
     /// The register files and the program counter too.
     Registers,
+    /// The same: it moves or fills memory, which the host may have an instruction for.
+    Bulk(Bulk),
     /// The same, and the instruction ends with the call: it raises an exception, or has set the
     /// program counter ([`Flow::Dispatch`](crate::builder::Flow)).
     Leaves,
+    /// The same, and the exception is a system call. In user mode translated code makes those of the
+    /// host's kernel itself that are passed on as they are ([`Guest::SYSCALL`]).
+    Asks,
+}
+
+/// Elements of `1 << size` bytes that are moved or filled one after the other, with the registers of
+/// [`Guest::BULK`], as the host's REP MOVS and REP STOS do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bulk {
+    /// They are moved.
+    pub moves: bool,
+    /// Log2 of their size.
+    pub size: u8,
+}
+
+/// The registers of a [`Bulk`], which say what is left at any time.
+#[derive(Clone, Copy, Debug)]
+pub struct BulkRegisters {
+    /// How many elements are left.
+    pub count: u8,
+    /// Where the next one comes from.
+    pub from: u8,
+    /// Where it goes.
+    pub to: u8,
+    /// What memory is filled with.
+    pub value: u8,
+    /// The field that is not zero if addresses go down.
+    pub down: usize,
+}
+
+/// Where a program leaves a system call for its kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Syscall {
+    /// The register with its number.
+    pub number: u8,
+    /// The registers with its arguments.
+    pub args: [u8; 6],
+    /// The register that gets the result; a small negative number is an error.
+    pub result: u8,
+    /// Bytes of the instruction.
+    pub bytes: u8,
 }
 
 /// The function of a helper: up to three arguments, a result or an exception.
@@ -146,6 +189,10 @@ pub trait Guest: Arch {
     const NAN_BOXED: bool;
     /// What a place holds until an instruction is decoded into it.
     const PLACEHOLDER: Self::Insn;
+    /// The registers of instructions that move or fill memory, if there are any.
+    const BULK: Option<BulkRegisters> = None;
+    /// What system calls look like under Linux.
+    const SYSCALL: Syscall;
 
     /// The bits of the state that translated code depends on, besides the program counter and
     /// the mapping.

@@ -10,6 +10,7 @@ use crate::guest::Guest;
 use crate::jit::Exit;
 use crate::jit::cell::CoreRef;
 use crate::testing::HostCode;
+use crate::user::{HostCalls, Labels};
 use crate::vcpu::Core;
 
 /// A translator that there is none of.
@@ -37,7 +38,7 @@ pub mod context {
         }
 
         /// As on hosts with user mode.
-        pub fn restart_syscall(&mut self) {}
+        pub fn restart_syscall(&mut self, _: Option<&CodeRange>) {}
 
         /// As on hosts with user mode.
         pub fn set_blocked(&mut self, _: u64) {}
@@ -130,7 +131,10 @@ impl<G: Guest> ForkedCode<'_, G> {
 }
 
 impl<G: Guest> Native<G> {
-    pub(crate) fn new(_code_bytes: usize, _direct: bool) -> Result<Option<Self>, NativeError> {
+    pub(crate) fn new(
+        _code_bytes: usize,
+        _user: Option<&HostCalls>,
+    ) -> Result<Option<Self>, NativeError> {
         Ok(None)
     }
 
@@ -139,6 +143,14 @@ impl<G: Guest> Native<G> {
     }
 
     pub(crate) fn code_range(&self) -> (u64, u64, u64) {
+        match self.none {}
+    }
+
+    pub(crate) fn call_labels(&self) -> Labels {
+        match self.none {}
+    }
+
+    pub(crate) fn bulk_labels(&self) -> Labels {
         match self.none {}
     }
 

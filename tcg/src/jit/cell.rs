@@ -82,6 +82,8 @@ impl<G: Guest> Cell<G> {
     /// Bytes from the core back to the request word.
     pub(crate) const REQUEST_BEFORE_CORE: usize =
         offset_of!(Cell<G>, core) - offset_of!(Cell<G>, signals);
+    /// Bytes from the core back to where the thread says that it is inside `run`.
+    pub(crate) const INSIDE_BEFORE_CORE: usize = Self::REQUEST_BEFORE_CORE - Signals::<G>::INSIDE;
     /// Bytes from the core to the tables of its TLB.
     pub(crate) const TABLES_BEHIND_CORE: usize =
         offset_of!(Cell<G>, tables) - offset_of!(Cell<G>, core);

@@ -7,6 +7,8 @@
 //! by the interpreter, whose own fault becomes the exception here; so whatever is to be known
 //! about a fault is found out in one place, and not inside a signal handler.
 
+use std::sync::atomic::AtomicUsize;
+
 use super::access::combine;
 use super::{PAGE_MASK, PAGE_SIZE};
 use crate::builder::{MemOp, Rmw};
@@ -60,6 +62,10 @@ pub trait UserMemory: Send + Sync {
     /// makes stores fault: calls `drop_code` with the range of addresses that stores are let
     /// through to.
     fn retry(&self, va: u64, access: Access, drop_code: &dyn Fn(u64, u64)) -> bool;
+
+    /// How many pages there are that [`Self::fetch`] keeps from being written: while there are any,
+    /// system calls that write to memory are left to the process's owner.
+    fn code_pages(&self) -> &AtomicUsize;
 }
 
 impl<G: Guest> Core<G> {

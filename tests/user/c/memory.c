@@ -10,6 +10,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -204,6 +205,55 @@ static void listed(void)
 	held = 0; /* As many as there are lines. */
 }
 
+#ifdef __x86_64__
+#define R(context, name) ((ucontext_t *)context)->uc_mcontext.gregs[REG_##name]
+
+static char *two;
+static unsigned long long seen[4];
+
+static void open_second(int signal, siginfo_t *info, void *context)
+{
+	(void)signal, (void)info;
+	seen[0] = R(context, RCX), seen[1] = R(context, RSI), seen[2] = R(context, RDI);
+	seen[3] = R(context, RBX);
+	mprotect(two + PAGE, PAGE, RW);
+}
+
+/* Instructions that move and fill are broken off by a fault, and go on behind it. */
+static void repeated(void)
+{
+	struct sigaction action = { .sa_sigaction = open_second, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction before;
+	static char from[64];
+	int moved = 0, filled = 0, registers = 0;
+	sigaction(SIGSEGV, &action, &before);
+	two = mmap(NULL, 2 * PAGE, RW, ANON, -1, 0);
+	for (int i = 0; i < 64; i++)
+		from[i] = i + 1;
+	/* Often enough to be translated. */
+	for (int i = 0; i < 50; i++) {
+		char *to = two + PAGE - 5;
+		const char *source = from;
+		unsigned long n = 16, kept = 0x1234 + i;
+		mprotect(two + PAGE, PAGE, PROT_NONE);
+		__asm__ volatile("rep movsb" : "+D"(to), "+S"(source), "+c"(n), "+b"(kept) : : "memory");
+		moved += n == 0 && kept == 0x1234UL + i && !memcmp(two + PAGE - 5, from, 16);
+		registers += seen[0] == 11 && seen[1] == (unsigned long long)(from + 5) &&
+			     seen[2] == (unsigned long long)(two + PAGE) && seen[3] == kept;
+		to = two + PAGE - 24, n = 4;
+		mprotect(two + PAGE, PAGE, PROT_NONE);
+		__asm__ volatile("rep stosq"
+				 : "+D"(to), "+c"(n), "+b"(kept) : "a"(0x0101010101010101UL * i) : "memory");
+		filled += n == 0 && kept == 0x1234UL + i && two[PAGE + 7] == (char)i && two[PAGE - 24] == (char)i;
+		registers += seen[0] == 1 && seen[2] == (unsigned long long)(two + PAGE) && seen[3] == kept;
+	}
+	CHECK(moved == 50);
+	CHECK(filled == 50);
+	CHECK(registers == 100);
+	sigaction(SIGSEGV, &before, NULL);
+}
+#endif
+
 int main(void)
 {
 	char alternate[65536];
@@ -221,5 +271,8 @@ int main(void)
 	many();
 	growing();
 	huge();
+#ifdef __x86_64__
+	repeated();
+#endif
 	return checked();
 }

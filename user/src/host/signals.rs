@@ -301,6 +301,6 @@ extern "C" fn caught(signal: i32, info: *mut libc::siginfo_t, context: *mut c_vo
             inbox.flag.store(1, Release);
             (*request_word).fetch_or(request::KICK, SeqCst);
         }
-        interrupted.restart_syscall();
+        interrupted.restart_syscall(CODE.get());
     });
 }

@@ -23,6 +23,8 @@ pub struct Abi {
     pub min_signal_stack: u64,
     /// Rows of the system calls by number.
     pub syscalls: &'static [u16],
+    /// The host's numbers of those that its kernel gets as they are, by number; -1 for others.
+    pub host_calls: &'static [i16],
     /// struct stat and struct semid64_ds are those of asm-generic, struct epoll_event is aligned.
     pub generic_structs: bool,
     /// O_DIRECTORY, O_NOFOLLOW, O_DIRECT and O_LARGEFILE are numbered as on Arm.
@@ -87,6 +89,7 @@ pub static RISCV64: Abi = Abi {
     stack_executes: false,
     min_signal_stack: 2048,
     syscalls: &crate::syscalls::RISCV64,
+    host_calls: &crate::syscalls::RISCV64_HOST,
     generic_structs: true,
     arm_open_flags: false,
     map_32bit: false,
@@ -117,6 +120,7 @@ pub static AARCH64: Abi = Abi {
     stack_executes: false,
     min_signal_stack: 5120,
     syscalls: &crate::syscalls::AARCH64,
+    host_calls: &crate::syscalls::AARCH64_HOST,
     generic_structs: true,
     arm_open_flags: true,
     map_32bit: false,
@@ -144,6 +148,7 @@ pub static X86_64: Abi = Abi {
     stack_executes: true,
     min_signal_stack: 2048,
     syscalls: &crate::syscalls::X86_64,
+    host_calls: &crate::syscalls::X86_64_HOST,
     generic_structs: false,
     arm_open_flags: false,
     map_32bit: true,

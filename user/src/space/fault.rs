@@ -1,7 +1,7 @@
 //! Pages that code is made from, and what a fault means.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tcg::guest::Access;
 use tcg::mmu::user::{NotExecutable, SEGV_ACCERR, SEGV_MAPERR, UserMemory};
@@ -53,6 +53,10 @@ impl UserMemory for Space {
         }
         // Otherwise another thread has done it meanwhile.
         true
+    }
+
+    fn code_pages(&self) -> &AtomicUsize {
+        &self.coded
     }
 }
 

@@ -1,7 +1,7 @@
 //! System calls about threads.
 
 use super::clone::Clone;
-use crate::host::{signals, thread};
+use crate::host::thread;
 use crate::{Errno, Isa, Thread};
 
 type Result = std::result::Result<u64, Errno>;
@@ -111,43 +111,9 @@ pub fn get_robust_list<G: Isa>(t: &mut Thread<G>, [tid, head, len, ..]: [u64; 6]
     Ok(0)
 }
 
-/// futex(2): addresses are the host's, threads have the host's numbers.
-pub fn futex<G: Isa>(_: &mut Thread<G>, args: [u64; 6]) -> Result {
-    signals::syscall(libc::SYS_futex, &args)
-}
-
-/// futex_waitv(2).
-pub fn futex_waitv<G: Isa>(_: &mut Thread<G>, args: [u64; 6]) -> Result {
-    signals::syscall(libc::SYS_futex_waitv, &args)
-}
-
-const FUTEX2_WAKE: i64 = 454;
-const FUTEX2_WAIT: i64 = 455;
-const FUTEX2_REQUEUE: i64 = 456;
-
-/// futex_wake(2).
-pub fn futex_wake<G: Isa>(_: &mut Thread<G>, args: [u64; 6]) -> Result {
-    signals::syscall(FUTEX2_WAKE, &args)
-}
-
-/// futex_wait(2).
-pub fn futex_wait<G: Isa>(_: &mut Thread<G>, args: [u64; 6]) -> Result {
-    signals::syscall(FUTEX2_WAIT, &args)
-}
-
-/// futex_requeue(2).
-pub fn futex_requeue<G: Isa>(_: &mut Thread<G>, args: [u64; 6]) -> Result {
-    signals::syscall(FUTEX2_REQUEUE, &args)
-}
-
 /// rseq(2): an abort would have to be seen at every block boundary; programs do without.
 pub fn rseq<G: Isa>(_: &mut Thread<G>, _: [u64; 6]) -> Result {
     Err(Errno::ENOSYS)
-}
-
-/// membarrier(2): guest threads are host threads, and their accesses those of the host.
-pub fn membarrier<G: Isa>(_: &mut Thread<G>, args: [u64; 6]) -> Result {
-    signals::syscall(libc::SYS_membarrier, &args)
 }
 
 /// Ends the host thread of a guest thread that has ended.

@@ -32,8 +32,7 @@ pub enum Exception {
 /// What [`RAISE`] raises, as its first argument.
 pub(super) mod what {
     pub(in super::super) const UNDEFINED: u64 = 0;
-    pub(in super::super) const SUPERVISOR: u64 = 1;
-    pub(in super::super) const BREAKPOINT: u64 = 2;
+    pub(in super::super) const BREAKPOINT: u64 = 1;
 }
 
 /// Raises an exception: which, and its immediate.
@@ -42,8 +41,14 @@ pub(super) static RAISE: Helper<Aarch64> =
 
 fn raise(_: &mut Core<Aarch64>, [kind, imm, _]: [u64; 3]) -> Result<u64, Exception> {
     Err(match kind {
-        what::SUPERVISOR => Exception::Supervisor(imm as u16),
         what::BREAKPOINT => Exception::Breakpoint(imm as u16),
         _ => Exception::Undefined(imm as u32),
     })
 }
+
+/// `svc` with its immediate.
+pub(super) static SUPERVISOR: Helper<Aarch64> = Helper {
+    name: "svc",
+    touches: Touches::Asks,
+    run: |_, [imm, ..]| Err(Exception::Supervisor(imm as u16)),
+};

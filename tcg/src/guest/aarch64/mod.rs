@@ -21,7 +21,7 @@ use arch::aarch64::Cpu;
 use arch::aarch64::state::fpcr;
 
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
-use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
+use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile, Syscall};
 use crate::isa::aarch64::{self as isa, Ext, Insn};
 use crate::softfloat::NanRule;
 use crate::vcpu::{Core, request};
@@ -57,6 +57,7 @@ impl Guest for Aarch64 {
     const INSN_MAX: usize = 4;
     const NAN_BOXED: bool = false;
     const PLACEHOLDER: Insn = Insn::PLACEHOLDER;
+    const SYSCALL: Syscall = Syscall { number: 8, args: [0, 1, 2, 3, 4, 5], result: 0, bytes: 4 };
 
     fn mode(cpu: &Cpu) -> u32 {
         fp::mode_of(cpu)

@@ -20,7 +20,7 @@ pub use arch::riscv64::Riscv64;
 use arch::riscv64::fields::*;
 
 use crate::builder::{At, Bin, Builder, Fmt, FpOp, Lowered, Rm, Width};
-use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
+use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile, Syscall};
 use crate::isa::riscv64::{self as isa, Ext, Insn};
 use crate::mmu::ram::{self, Slots};
 use crate::vcpu::Core;
@@ -86,6 +86,8 @@ impl Guest for Riscv64 {
     const INSN_MAX: usize = 4;
     const NAN_BOXED: bool = true;
     const PLACEHOLDER: Insn = Insn::PLACEHOLDER;
+    const SYSCALL: Syscall =
+        Syscall { number: 17, args: [10, 11, 12, 13, 14, 15], result: 10, bytes: 4 };
 
     fn mode(h: &Hart) -> u32 {
         let fs = (h.mstatus & MSTATUS_FS) >> 13;

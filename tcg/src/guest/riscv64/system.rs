@@ -24,7 +24,7 @@ const fn helper(
 }
 
 pub(super) static CSR: Helper<Riscv64> = helper("csr", Touches::Fields, csr_access);
-pub(super) static ECALL: Helper<Riscv64> = helper("ecall", Touches::Leaves, super::ecall::ecall);
+pub(super) static ECALL: Helper<Riscv64> = helper("ecall", Touches::Asks, super::ecall::ecall);
 pub(super) static EBREAK: Helper<Riscv64> = helper("ebreak", Touches::Leaves, ebreak);
 pub(super) static MRET: Helper<Riscv64> = helper("mret", Touches::Registers, mret);
 pub(super) static SRET: Helper<Riscv64> = helper("sret", Touches::Registers, sret);

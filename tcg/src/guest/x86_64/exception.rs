@@ -39,14 +39,16 @@ pub enum Exception {
     Syscall,
 }
 
-/// What [`RAISE`] raises, as its first argument: a vector, or one of these.
-pub(super) const SYSCALL: u64 = 0x100;
-/// `int n` is this plus n.
+/// What [`RAISE`] raises, as its first argument: a vector, or for `int n` this plus n.
 pub(super) const INTERRUPT: u64 = 0x200;
 
 /// Raises the exception that its argument names.
 pub(super) static RAISE: Helper<X86_64> =
     Helper { name: "raise", touches: Touches::Leaves, run: raise };
+
+/// `syscall`.
+pub(super) static SYSCALL: Helper<X86_64> =
+    Helper { name: "syscall", touches: Touches::Asks, run: |_, _| Err(Exception::Syscall) };
 
 fn raise(_: &mut Core<X86_64>, [what, ..]: [u64; 3]) -> Result<u64, Exception> {
     let vectors = [
@@ -59,7 +61,6 @@ fn raise(_: &mut Core<X86_64>, [what, ..]: [u64; 3]) -> Result<u64, Exception> {
     let vector = vectors.into_iter().find(|&v| v as u64 == what);
     Err(match (vector, what) {
         (Some(vector), _) => Exception::Fault(vector),
-        (None, SYSCALL) => Exception::Syscall,
         (None, INTERRUPT..) => Exception::Interrupt((what - INTERRUPT) as u8),
         _ => Exception::Fault(Vector::InvalidOpcode),
     })

@@ -18,7 +18,9 @@ use arch::x86_64::Cpu;
 pub use arch::x86_64::X86_64;
 
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
-use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile};
+use crate::guest::{
+    Access, BulkRegisters, Decoded, FpMode, Guest, Mapping, Pending, RegFile, Syscall,
+};
 use crate::isa::x86_64::{self as isa, DecodeError, Insn, Op};
 use crate::softfloat::NanRule;
 use crate::vcpu::{Core, request};
@@ -67,6 +69,9 @@ impl Guest for X86_64 {
     const SPLIT_ATOMICS: bool = true;
     const NAN_BOXED: bool = false;
     const PLACEHOLDER: Insn = Insn::PLACEHOLDER;
+    const BULK: Option<BulkRegisters> =
+        Some(BulkRegisters { count: 1, from: 6, to: 7, value: 0, down: offset_of!(Cpu, df) });
+    const SYSCALL: Syscall = Syscall { number: 0, args: [7, 6, 2, 10, 8, 9], result: 0, bytes: 2 };
 
     fn mode(_: &Cpu) -> u32 {
         0

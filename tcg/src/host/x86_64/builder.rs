@@ -192,16 +192,25 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
             self.asm.store(Q, RAX, layout::field(G::PC));
         }
         self.asm.mov_imm(RAX, std::ptr::from_ref(h) as u64);
-        if h.touches == Touches::Leaves && self.direct {
+        if self.direct && matches!(h.touches, Touches::Leaves | Touches::Asks) {
             self.asm.store(Q, RAX, layout::exit::<G>(0));
-            self.asm.mov_imm(RAX, Exit::Call as u64);
-            let stub = self.stubs.exit;
-            self.jmp_stub(stub);
+            match self.stubs.system_call {
+                Some(stub) if h.touches == Touches::Asks => self.jmp_stub(stub.entry),
+                _ => {
+                    self.asm.mov_imm(RAX, Exit::Call as u64);
+                    let stub = self.stubs.exit;
+                    self.jmp_stub(stub);
+                }
+            }
             // What follows is not reached.
             self.forget_locals();
             return Ok(self.push(Node::Imm(0)));
         }
-        let stub = if all { self.stubs.call_registers } else { self.calls().call_fields };
+        let stub = match h.touches {
+            Touches::Fields => self.calls().call_fields,
+            Touches::Bulk(bulk) => self.bulk_stub(bulk),
+            _ => self.stubs.call_registers,
+        };
         self.call_stub(stub);
         let back = self.here();
         self.row(back);

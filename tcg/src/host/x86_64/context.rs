@@ -37,9 +37,11 @@ impl Interrupted<'_> {
     }
 
     /// A system call that the thread was about to make ([`super::syscall::syscall`]) is not made.
-    pub fn restart_syscall(&mut self) {
+    /// `code` makes some of them itself.
+    pub fn restart_syscall(&mut self, code: Option<&CodeRange>) {
         let pc = *self.reg(libc::REG_RIP) as u64;
-        if let Some(to) = syscall::restart(pc) {
+        let to = code.and_then(|code| code.restart(pc));
+        if let Some(to) = to.or_else(|| syscall::restart(pc)) {
             *self.reg(libc::REG_RIP) = to as i64;
         }
     }

@@ -95,6 +95,11 @@ pub(super) fn request<G: Guest>() -> Mem {
     Mem::base(RBP, -(Cell::<G>::REQUEST_BEFORE_CORE as i32) - BIAS)
 }
 
+/// Whether the thread may use what it has cached ([`crate::vcpu::Signals::set_inside`]); a byte.
+pub(super) fn inside<G: Guest>() -> Mem {
+    Mem::base(RBP, -(Cell::<G>::INSIDE_BEFORE_CORE as i32) - BIAS)
+}
+
 const fn tlb<G: Guest>(store: bool) -> usize {
     let table = if store { offset_of!(Tables, store) } else { offset_of!(Tables, load) };
     Cell::<G>::TABLES_BEHIND_CORE + table

@@ -107,6 +107,12 @@ impl<G: Guest> Native<G> {
             (s.interpret, "interpret".to_owned()),
             (s.call_registers, "call_registers".to_owned()),
         ];
+        for (name, at) in s.bulk.iter().flat_map(|bulk| bulk.named()) {
+            stubs.push((at, name));
+        }
+        if let Some(call) = s.system_call {
+            stubs.push((call.entry, "system_call".to_owned()));
+        }
         for calls in &s.calls {
             for size in 0..4 {
                 stubs.push((calls.load[size], format!("load{}", 8 << size)));

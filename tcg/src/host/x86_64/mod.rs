@@ -2,6 +2,7 @@
 
 mod asm;
 mod builder;
+mod bulk;
 mod calls;
 pub mod context;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod pool;
 mod regs;
 mod stubs;
 pub mod syscall;
+mod syscall_stub;
 mod value;
 mod vector;
 mod vector_fp;
@@ -47,6 +49,7 @@ use crate::jit::codebuf::CodeBuf;
 use crate::jit::nans::AnyNans;
 use crate::jit::{ACCESS, Exit, Row, Rows, nans, probe};
 use crate::mmu::PAGE_MASK;
+use crate::user::{HostCalls, Labels};
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
 use emit::Emit;
@@ -145,18 +148,28 @@ pub(crate) struct Native<G: Guest> {
 
 impl<G: Guest> Native<G> {
     /// `None` if this CPU lacks instructions that translated code uses.
-    pub(crate) fn new(code_bytes: usize, direct: bool) -> Result<Option<Self>, NativeError> {
+    pub(crate) fn new(
+        code_bytes: usize,
+        user: Option<&HostCalls>,
+    ) -> Result<Option<Self>, NativeError> {
         if !features::usable() {
             return Ok(None);
         }
         let buf = CodeBuf::new(code_bytes)?;
-        let (code, stubs) = stubs::write::<G>(direct);
+        let (code, stubs) = stubs::write::<G>(user);
         buf.write(0, &code);
         let pool = Pool::new(code.len().next_multiple_of(64));
         let start = code.len().next_multiple_of(64) + Pool::BYTES;
         let space = Space { part: 0, settling: false, hot: 0, cold: 0, blocks: BTreeMap::new() };
-        let native =
-            Self { buf, stubs, pool, start, direct, space: Mutex::new(space), guest: PhantomData };
+        let native = Self {
+            buf,
+            stubs,
+            pool,
+            start,
+            direct: user.is_some(),
+            space: Mutex::new(space),
+            guest: PhantomData,
+        };
         native.begin_part(&mut native.space(), 0);
         Ok(Some(native))
     }
@@ -217,6 +230,27 @@ impl<G: Guest> Native<G> {
     pub(crate) fn code_range(&self) -> (u64, u64, u64) {
         let exec = |at| self.buf.exec_address(at);
         (exec(0), self.buf.len() as u64, exec(self.stubs.fault))
+    }
+
+    /// The instructions that move and fill memory, and where a thread goes on whose access there
+    /// faulted.
+    pub(crate) fn bulk_labels(&self) -> Labels {
+        let exec = |at| self.buf.exec_address(at);
+        self.stubs.bulk.map_or_else(Labels::default, |stubs| Labels {
+            start: exec(stubs.start),
+            end: exec(stubs.end),
+            restart: exec(stubs.fault),
+        })
+    }
+
+    /// Around the system calls that translated code makes.
+    pub(crate) fn call_labels(&self) -> Labels {
+        let exec = |at| self.buf.exec_address(at);
+        self.stubs.system_call.map_or_else(Labels::default, |stub| Labels {
+            start: exec(stub.start),
+            end: exec(stub.end),
+            restart: exec(stub.restart),
+        })
     }
 
     /// Makes a block's code at `code` leave at its first instruction, and where its loop begins.

@@ -5,12 +5,15 @@
 //! return: they leave translated code, the return address in `hot.exit[1]` saying where.
 
 use super::asm::{Alu, Asm, D, Form, Mem, Q, Rm, cc, form};
+use super::bulk::BulkStubs;
 use super::layout;
 use super::regs::*;
+use super::syscall_stub::SystemCall;
 use super::{calls, load_vec, pins, store_vec};
 use crate::cache::jumps;
 use crate::guest::Guest;
 use crate::jit::Exit;
+use crate::user::HostCalls;
 use crate::vcpu::LOOK_UP;
 
 /// Offsets of the stubs in the code buffer.
@@ -38,6 +41,11 @@ pub(super) struct Stubs {
     /// Where a fault of a guest access, at the host address in rax, goes on: leaves with
     /// [`Exit::Fault`].
     pub(super) fault: usize,
+    /// User mode: jumped to at a system call, the state up to date but for the pins, the helper for
+    /// [`Exit::Call`] in `hot.exit[0]`.
+    pub(super) system_call: Option<SystemCall>,
+    /// User mode: what moves and fills memory, if the guest has instructions for it.
+    pub(super) bulk: Option<BulkStubs>,
     /// Constants.
     pub(super) pool: usize,
     /// The ways into Rust: those that keep all vector registers, and those for code that has
@@ -83,19 +91,19 @@ enum Args {
     Number,
 }
 
-struct Writer<G> {
+pub(super) struct Writer<G> {
     /// User mode.
     direct: bool,
-    asm: Asm,
+    pub(super) asm: Asm,
     guest: std::marker::PhantomData<G>,
-    stubs: Stubs,
+    pub(super) stubs: Stubs,
     exit_saved: usize,
 }
 
 /// Makes the stubs, to be placed at the start of the code buffer.
-pub(super) fn write<G: Guest>(direct: bool) -> (Vec<u8>, Stubs) {
+pub(super) fn write<G: Guest>(user: Option<&HostCalls>) -> (Vec<u8>, Stubs) {
     let mut w = Writer::<G> {
-        direct,
+        direct: user.is_some(),
         asm: Asm::default(),
         guest: std::marker::PhantomData,
         stubs: Stubs::default(),
@@ -116,6 +124,8 @@ pub(super) fn write<G: Guest>(direct: bool) -> (Vec<u8>, Stubs) {
     w.stubs.calls = [w.calls(true), w.calls(false)];
     w.stubs.call_registers = w.here();
     w.call_registers(calls::helper_of_registers::<G> as *const () as u64);
+    w.stubs.system_call = user.map(|calls| w.system_call(calls));
+    w.stubs.bulk = user.and_then(|_| w.bulk());
     w.stubs.pool = w.here();
     w.asm.code.extend(super::pool::bytes());
     (w.asm.code, w.stubs)
@@ -124,7 +134,7 @@ pub(super) fn write<G: Guest>(direct: bool) -> (Vec<u8>, Stubs) {
 const CALLEE_SAVED: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
 
 impl<G: Guest> Writer<G> {
-    fn here(&mut self) -> usize {
+    pub(super) fn here(&mut self) -> usize {
         let padding = self.asm.pos().next_multiple_of(16) - self.asm.pos();
         self.asm.nops(padding);
         self.asm.pos()
@@ -164,7 +174,7 @@ impl<G: Guest> Writer<G> {
         form::RET.n(asm);
     }
 
-    fn jmp(&mut self, target: usize) {
+    pub(super) fn jmp(&mut self, target: usize) {
         let rel = target as i64 - (self.asm.pos() as i64 + 5);
         form::JMP_JZ.j(&mut self.asm, rel as i32);
     }
@@ -241,13 +251,13 @@ impl<G: Guest> Writer<G> {
         at
     }
 
-    fn store_pins(&mut self, from: usize, to: usize) {
+    pub(super) fn store_pins(&mut self, from: usize, to: usize) {
         for (_, host, guest) in pins::<G>().filter(|(at, ..)| (from..to).contains(at)) {
             self.asm.store(Q, host, layout::int::<G>(guest));
         }
     }
 
-    fn load_pins(&mut self, from: usize) {
+    pub(super) fn load_pins(&mut self, from: usize) {
         for (_, host, guest) in pins::<G>().filter(|(at, ..)| *at >= from) {
             self.asm.load(Q, host, layout::int::<G>(guest));
         }

@@ -1,5 +1,6 @@
 //! Branches, and instructions that raise exceptions `[ARM-ARM C3.1]`.
 
+use super::super::exception::SUPERVISOR;
 use super::flags::condition;
 use super::{Aarch64, R, get, raise, set, undefined, what, width, with};
 use crate::builder::{At, Bin, Builder, Cond, Flow, Width};
@@ -61,7 +62,9 @@ pub(in super::super) fn ret<B: Builder<Aarch64>>(b: &mut B, at: At, a: JumpReg) 
 }
 
 pub(in super::super) fn svc<B: Builder<Aarch64>>(b: &mut B, _: At, a: Exception) -> R<B> {
-    raise(b, what::SUPERVISOR, u64::from(a.imm))
+    let imm = b.imm(a.imm.into());
+    b.call(&SUPERVISOR, &[imm])?;
+    Ok(Flow::Dispatch)
 }
 
 pub(in super::super) fn brk<B: Builder<Aarch64>>(b: &mut B, _: At, a: Exception) -> R<B> {

@@ -4,7 +4,7 @@ use super::super::Vector;
 use super::super::exception::{INTERRUPT, SYSCALL};
 use super::flags::condition;
 use super::operand::{read, set};
-use super::reg::RCX;
+use super::reg::{R11, RCX};
 use super::stack::{drop_bytes, push_value, top};
 use super::{R, X86_64, raise};
 use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Width};
@@ -111,8 +111,14 @@ pub(in super::super) fn int<B: Builder<X86_64>>(b: &mut B, _: At, insn: &Insn) -
     raise(b, INTERRUPT + (insn.imm as u64 & 0xff))
 }
 
-pub(in super::super) fn syscall<B: Builder<X86_64>>(b: &mut B, _: At, _: &Insn) -> R<B> {
-    raise(b, SYSCALL)
+/// Leaves the next address and the flags in registers, as the processor does for the kernel.
+pub(in super::super) fn syscall<B: Builder<X86_64>>(b: &mut B, at: At, _: &Insn) -> R<B> {
+    let flags = super::flags::rflags(b);
+    b.set(R11, flags);
+    let next = b.imm(at.next());
+    b.set(RCX, next);
+    b.call(&SYSCALL, &[])?;
+    Ok(Flow::Dispatch)
 }
 
 /// Programs may not.

@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use arch::x86_64::Cpu;
-use arch::x86_64::state::{AF, CF, PF, RFLAGS_FIXED, SF, ZF};
+use arch::x86_64::state::{AF, CF, DF, OF, PF, RFLAGS_FIXED, SF, ZF};
 
 use super::super::Vector;
 use super::operand::{set, with, write};
@@ -45,6 +45,21 @@ pub(in super::super) fn setcc<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn
     let v = condition(b, insn.cc);
     write(b, at, insn, insn.operands[0], v)?;
     Ok(Flow::Next)
+}
+
+/// RFLAGS.
+pub(super) fn rflags<B: Builder<X86_64>>(b: &mut B) -> B::V {
+    let image = b.field(FLAGS);
+    let image = b.share(image);
+    let low = with(b, Bin::Shr, image, 8);
+    let low = with(b, Bin::And, low, LOW);
+    let overflow = with(b, Bin::And, image, O);
+    let overflow = with(b, Bin::Shl, overflow, OF.trailing_zeros().into());
+    let direction = b.field(offset_of!(Cpu, df));
+    let direction = with(b, Bin::Shl, direction, DF.trailing_zeros().into());
+    let rest = b.field(offset_of!(Cpu, rflags_rest));
+    let rest = with(b, Bin::Or, rest, RFLAGS_FIXED);
+    [low, overflow, direction].into_iter().fold(rest, |all, part| b.bin(Bin::Or, W64, all, part))
 }
 
 /// The image's upper byte is that of the flags.

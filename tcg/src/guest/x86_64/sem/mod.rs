@@ -53,6 +53,7 @@ mod reg {
     pub(super) const RBP: u8 = 5;
     pub(super) const RSI: u8 = 6;
     pub(super) const RDI: u8 = 7;
+    pub(super) const R11: u8 = 11;
 }
 
 /// Raises what `what` stands for ([`RAISE`]).

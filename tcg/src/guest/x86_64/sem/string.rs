@@ -11,7 +11,7 @@ use super::reg::{RAX, RCX, RDI, RSI};
 use super::{R, X86_64, undefined};
 use crate::builder::{At, Bin, Builder, Cond, FlagCond, FlagOp, Flow, Width};
 use crate::guest::x86_64::Exception;
-use crate::guest::{Helper, Touches};
+use crate::guest::{Bulk, Helper, Touches};
 use crate::isa::x86_64::{self as isa, Insn, Mem, Operand, Rep, Segment};
 use crate::vcpu::Core;
 
@@ -87,8 +87,9 @@ pub(in super::super) fn string<B: Builder<X86_64>>(
 
 /// REP MOVS and REP STOS: many elements at a time.
 fn repeat<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, op: Str) -> R<B> {
-    let helper = if op == Str::Movs { &MOVE } else { &FILL };
-    let size = b.imm(element_width(insn) as u64);
+    let size = element_width(insn) as usize;
+    let helper = if op == Str::Movs { &MOVE[size] } else { &FILL[size] };
+    let size = b.imm(size as u64);
     b.call(helper, &[size])?;
     let left = b.get(RCX);
     let zero = b.imm(0);
@@ -96,16 +97,21 @@ fn repeat<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, op: Str) -> R<B> {
     Ok(Flow::Branch(more, at.pc))
 }
 
-static MOVE: Helper<X86_64> = Helper {
-    name: "rep_movs",
-    touches: Touches::Registers,
-    run: |core, [size, ..]| rep(core, size, true),
-};
-static FILL: Helper<X86_64> = Helper {
-    name: "rep_stos",
-    touches: Touches::Registers,
-    run: |core, [size, ..]| rep(core, size, false),
-};
+/// By the size of elements.
+static MOVE: [Helper<X86_64>; 4] = [bulk(true, 0), bulk(true, 1), bulk(true, 2), bulk(true, 3)];
+static FILL: [Helper<X86_64>; 4] = [bulk(false, 0), bulk(false, 1), bulk(false, 2), bulk(false, 3)];
+
+const fn bulk(moves: bool, size: u8) -> Helper<X86_64> {
+    Helper {
+        name: if moves { "rep_movs" } else { "rep_stos" },
+        touches: Touches::Bulk(Bulk { moves, size }),
+        run: if moves {
+            |core, [size, ..]| rep(core, size, true)
+        } else {
+            |core, [size, ..]| rep(core, size, false)
+        },
+    }
+}
 
 /// Elements done at once at most, so that interrupts do not wait for long.
 const AT_ONCE: u64 = 1 << 16;
