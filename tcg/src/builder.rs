@@ -694,6 +694,9 @@ pub trait Builder<G: Guest> {
     fn xsplat(&mut self, w: Width, v: Self::V) -> Self::F;
     /// The top bits of all lanes as a number, lane 0's lowest.
     fn xmask(&mut self, w: Width, a: Self::F) -> Self::V;
+    /// Compares texts that end in zeros as PCMPISTRM does with the number `n`: the bits of the
+    /// elements found, and from bit 16 the arithmetic flags as the field [`Guest::FLAGS`] has them.
+    fn xtext(&mut self, a: Self::F, b: Self::F, n: u8) -> Self::V;
     /// A floating-point operation on each lane of `fmt`; what it has no use for of `a`, `b` and
     /// `c` is nothing. Relations give lanes of ones or zeros. Where the lanes of operand and
     /// result differ in width, the narrower ones are those of the low half, and zero is above

@@ -4,6 +4,7 @@
 use crate::builder::{Bin, Cond, FlagCond, FlagOp, Un, Width};
 
 mod aes;
+pub mod text;
 pub mod vector;
 
 /// The arithmetic flags as the state holds them: the 16 bits that `lahf; seto al` leave in ax.

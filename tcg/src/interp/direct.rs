@@ -300,6 +300,10 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         ops::vector::mask(w, a)
     }
 
+    fn xtext(&mut self, a: u128, b: u128, n: u8) -> u64 {
+        ops::text::packed(a, b, n)
+    }
+
     fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [u128; 3]) -> u128 {
         vector::fp_lanes::<G>(&mut self.core.state, op, fmt, rm, args)
     }

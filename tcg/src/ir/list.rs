@@ -78,6 +78,7 @@ pub enum Op {
     Xinsert(Width, F, u8, V),
     Xsplat(Width, V),
     Xmask(Width, F),
+    Xtext(F, F, u8),
     Xfp(FpOp, Fmt, Rm, [F; 3]),
 }
 

@@ -281,6 +281,10 @@ impl<G: Guest> Builder<G> for Record<G> {
         self.int(Op::Xmask(w, a))
     }
 
+    fn xtext(&mut self, a: F, b: F, n: u8) -> V {
+        self.int(Op::Xtext(a, b, n))
+    }
+
     fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [F; 3]) -> F {
         self.float(Op::Xfp(op, fmt, rm, args))
     }

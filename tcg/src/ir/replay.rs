@@ -133,6 +133,7 @@ fn value<G: Guest, B: Builder<G>>(
         Op::Xinsert(w, x, i, y) => float(b.xinsert(w, f(x), i, v(y))),
         Op::Xsplat(w, x) => float(b.xsplat(w, v(x))),
         Op::Xmask(w, x) => int(b.xmask(w, f(x))),
+        Op::Xtext(x, y, n) => int(b.xtext(f(x), f(y), n)),
         Op::Xfp(op, fmt, rm, args) => float(b.xfp(op, fmt, rm, args.map(f))),
         _ => unreachable!("{op:?} gives no value"),
     }

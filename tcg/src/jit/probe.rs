@@ -636,6 +636,9 @@ impl<G: Guest> Builder<G> for Probe<G> {
     fn xmask(&mut self, _: Width, _: Number) -> Value {
         Value::ANY
     }
+    fn xtext(&mut self, _: Number, _: Number, _: u8) -> Value {
+        Value::ANY
+    }
     fn xfp(&mut self, _: FpOp, _: Fmt, _: Rm, _: [Number; 3]) -> Number {
         Number::default()
     }

@@ -393,6 +393,10 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         self.mask_value(w, a)
     }
 
+    fn xtext(&mut self, a: F, b: F, n: u8) -> V {
+        self.text_value(a, b, n)
+    }
+
     fn xfp(&mut self, op: FpOp, fmt: Fmt, rm: Rm, args: [F; 3]) -> F {
         self.ftree(FNode::Lanes(op, fmt, rm, args))
     }

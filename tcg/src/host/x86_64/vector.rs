@@ -10,7 +10,7 @@ use super::fp::{F, FNode, Low};
 use super::layout;
 use super::regs::*;
 use super::vector_table::{self, Soft};
-use crate::builder::{MemOp, Width};
+use crate::builder::{FlagCond, MemOp, Width};
 use crate::guest::Guest;
 
 /// The second source of an instruction.
@@ -237,6 +237,24 @@ impl<G: Guest> Emit<'_, G> {
             Width::W64 => form::VMOVMSKPD_GD_UX,
         };
         form.rm(&mut self.asm, D, to, asm::Rm::Reg(from));
+        self.release();
+        self.push(Node::Host(to))
+    }
+
+    /// A comparison of texts: the elements found, and the flags above them.
+    pub(super) fn text_value(&mut self, a: F, b: F, n: u8) -> V {
+        self.finish_flags();
+        self.keep_conditions();
+        let (x, y) = (self.foperand(a), self.foperand(b));
+        let to = self.temp();
+        let out = &mut self.asm;
+        // The result goes to xmm0.
+        form::VPCMPISTRM_VX_WX_IB.rmi(out, Q, x, asm::Rm::Reg(y), i64::from(n as i8));
+        form::LAHF.n(out);
+        out.setcc(FlagCond::Overflow as u8, RAX);
+        form::VMOVD_ED_VX.rm(out, D, X0, asm::Rm::Reg(to));
+        form::SHL_EV_IB.mi(out, D, asm::Rm::Reg(RAX), 16);
+        form::OR_GV_EV.rm(out, D, to, asm::Rm::Reg(RAX));
         self.release();
         self.push(Node::Host(to))
     }
