@@ -67,12 +67,12 @@ pub struct Choice<A: Target> {
     pub why: String,
 }
 
-/// Chooses an accelerator for guests of architecture `A`.
+/// Chooses an accelerator for guests of architecture `A`; `tcg` is how the software CPU would be.
 ///
 /// # Errors
 /// What was asked for cannot be used, or nothing can; why, and the way out.
-pub fn choose<A: Target>(wish: Wish, tcg: TcgMode) -> Result<Choice<A>, Error> {
-    let software = || -> Box<dyn Accelerator<A>> { Box::new(Tcg { mode: tcg }) };
+pub fn choose<A: Target>(wish: Wish, tcg: Tcg) -> Result<Choice<A>, Error> {
+    let software = || -> Box<dyn Accelerator<A>> { Box::new(tcg.clone()) };
     match wish {
         Wish::Tcg if A::TCG_RUNS_MACHINES => {
             Ok(Choice { accelerator: software(), why: "as asked".into() })
@@ -104,7 +104,7 @@ pub fn at_hand<A: Target>(modes: &[TcgMode]) -> Vec<(&'static str, Box<dyn Accel
                 TcgMode::Interpreter => "tcg, interpreter",
                 TcgMode::Jit => "tcg, translator",
             };
-            (name, Box::new(Tcg { mode: *mode }))
+            (name, Box::new(Tcg { mode: *mode, learnt: None }))
         }));
     }
     all

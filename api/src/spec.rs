@@ -57,7 +57,7 @@ impl fmt::Display for Isa {
 }
 
 /// What runs the guest's code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccelSpec {
     /// Which accelerator.
@@ -66,6 +66,10 @@ pub struct AccelSpec {
     /// How the software CPU works, if it is that.
     #[serde(default)]
     pub tcg: TcgKind,
+    /// The folder in which the software CPU keeps what it learns about code, to be faster the next
+    /// time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<PathBuf>,
     /// Every so many milliseconds another accelerator that is at hand takes the running guest
     /// over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,7 +234,12 @@ mod tests {
     fn a_spec_survives_json() {
         let spec = MachineSpec {
             isa: Isa::Riscv64,
-            accel: AccelSpec { kind: AccelKind::Tcg, tcg: TcgKind::Interp, handover_ms: Some(500) },
+            accel: AccelSpec {
+                kind: AccelKind::Tcg,
+                tcg: TcgKind::Interp,
+                learnt: Some("/cache/learnt".into()),
+                handover_ms: Some(500),
+            },
             board: BoardSpec {
                 cpus: 4,
                 cpu: Some("max".into()),

@@ -45,8 +45,10 @@ Exit status:
        debug-exit port; 255 for any that is larger
 
 Environment:
-  POLYVISOR_LOG    what to log to standard error: warn (the default), info, debug, vmm=trace ...
-  POLYVISOR_CACHE  where `./x guest` keeps guests; ~/.cache/polyvisor unless set";
+  POLYVISOR_LOG       what to log to standard error: warn (the default), info, debug, vmm=trace ...
+  POLYVISOR_CACHE     where `./x guest` keeps guests, and what is learnt about code is kept (in
+                      `learnt`); ~/.cache/polyvisor unless set
+  POLYVISOR_NO_LEARN  not empty: the same as --no-learn";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = RUN_HELP, after_help = "`polyvisor run --help` tells more, such as \
@@ -111,6 +113,11 @@ pub(crate) struct Run {
     /// How the software CPU runs it: translate what is hot, or interpret everything.
     #[arg(long, value_enum, default_value_t = TcgArg::Jit)]
     pub(crate) tcg: TcgArg,
+
+    /// Neither use nor keep what the software CPU learns about code, by which the next boot of a
+    /// guest is faster.
+    #[arg(long)]
+    pub(crate) no_learn: bool,
 }
 
 const USER_HELP: &str = "\
@@ -118,7 +125,12 @@ Exit status: the program's own; a signal that ends it ends Polyvisor. Of Polyvis
   1    --install, --remove or --status failed
   2    the options cannot be used
   126  the program, or the interpreter that it names, cannot be run
-  127  there is no such program";
+  127  there is no such program
+
+Environment:
+  POLYVISOR_CACHE     where what is learnt about code is kept (in `learnt`); ~/.cache/polyvisor
+                      unless set
+  POLYVISOR_NO_LEARN  not empty: the same as --no-learn";
 
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(after_long_help = USER_HELP, after_help = "`polyvisor user --help` tells more, such as \
@@ -157,6 +169,11 @@ pub(crate) struct User {
     /// How the software CPU runs it: translate what is hot, or interpret everything.
     #[arg(long, value_enum, default_value_t = TcgArg::Jit)]
     pub(crate) tcg: TcgArg,
+
+    /// Neither use nor keep what is learnt about code, by which the next start of a program is
+    /// faster.
+    #[arg(long)]
+    pub(crate) no_learn: bool,
 
     /// Use the same addresses each time.
     #[arg(long)]

@@ -1,9 +1,11 @@
 //! The guests that `./x guest` fetched.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use api::Isa;
+
+use crate::cache;
 
 /// A guest in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ impl Guest {
             "give a kernel with --kernel, or let `./x guest {isa}` fetch one (in Polyvisor's \
              source folder)"
         );
-        let Some(cache) = cache() else {
+        let Some(cache) = cache::folder() else {
             return Err(format!(
                 "there is no kernel to boot, and no HOME to look for one: {advice}"
             ));
@@ -45,21 +47,10 @@ impl Guest {
     }
 }
 
-/// Where guests are kept: as in `resources/guests/fetch`.
-fn cache() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(cache) = variable("POLYVISOR_CACHE") {
-        return Some(cache.into());
-    }
-    let parent = match variable("XDG_CACHE_HOME") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(&variable("HOME")?).join(".cache"),
-    };
-    Some(parent.join("polyvisor"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! `polyvisor`: virtual machines from the command line.
 
 mod args;
+mod cache;
 mod guest;
 mod info;
 mod options;

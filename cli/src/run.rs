@@ -7,6 +7,7 @@ use api::{
 use vmm::{Machine, Outcome};
 
 use crate::args::{AccelArg, Run, TcgArg};
+use crate::cache;
 use crate::guest::Guest;
 
 use crate::options::{FirmwareArg, Wire};
@@ -84,6 +85,7 @@ fn spec(args: Run) -> MachineSpec {
                 TcgArg::Interp => TcgKind::Interp,
                 TcgArg::Jit => TcgKind::Jit,
             },
+            learnt: cache::learnt(args.no_learn),
             handover_ms: args.handover_every.map(|interval| interval.0),
         },
         board: BoardSpec {
@@ -143,10 +145,12 @@ mod tests {
             "--arch riscv64 --kernel K --initrd I --cmdline a=b --firmware F --memory 1G --cpus 4 --cpu max \
              --disk path=D,readonly,id=root --disk path=E --net user,hostfwd=tcp::1-:2 \
              --net tap=t0,mac=52:54:00:00:00:01 --console file=L --accel tcg --tcg interp \
-             --handover-every 2s",
+             --no-learn --handover-every 2s",
         );
         let tcg = TcgKind::Interp;
-        assert_eq!(spec.accel, AccelSpec { kind: AccelKind::Tcg, tcg, handover_ms: Some(2000) });
+        let kind = AccelKind::Tcg;
+        let accel = AccelSpec { kind, tcg, learnt: None, handover_ms: Some(2000) };
+        assert_eq!(spec.accel, accel);
         assert_eq!((spec.board.cpus, spec.board.memory), (4, 1 << 30));
         assert_eq!(spec.board.cpu.as_deref(), Some("max"));
         assert_eq!(spec.board.firmware, Firmware::File("F".into()));
@@ -164,7 +168,8 @@ mod tests {
         let spec = spec_of("--kernel K --firmware none");
         assert_eq!(spec.board.firmware, Firmware::None);
         assert_eq!((spec.board.cpus, spec.board.memory), (1, 512 << 20));
-        assert_eq!(spec.accel, AccelSpec::default());
+        let learnt = cache::learnt(false);
+        assert_eq!(spec.accel, AccelSpec { learnt, ..AccelSpec::default() });
     }
 
     #[test]

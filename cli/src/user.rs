@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use crate::args::{ArchArg, TcgArg, User};
+use crate::cache;
 use crate::status::{self, Status};
 use ::user::{Options, Start, Sysroot, binfmt};
 
@@ -34,6 +35,7 @@ pub(crate) fn run(args: User) -> Status {
         strace: args.strace,
         interpret: args.tcg == TcgArg::Interp,
         fixed: args.no_aslr,
+        learnt: cache::learnt(args.no_learn),
         cpu: args.cpu,
     };
     let arch = arch.map(str::to_owned);
@@ -71,7 +73,8 @@ pub(crate) fn started_by_kernel() -> Option<Status> {
     let program = words.next()?;
     let args: Vec<_> = words.collect();
     let env = environment(Vec::new(), Vec::new()).ok()?;
-    Some(start(Start { program, args, env, ..Start::default() }))
+    let options = Options { learnt: cache::learnt(false), ..Options::default() };
+    Some(start(Start { options, program, args, env, ..Start::default() }))
 }
 
 /// Our own environment, changed.

@@ -1,8 +1,11 @@
 //! A process in user mode that splits in two: the child has a copy of everything but the threads.
 
+use std::sync::MutexGuard;
+
 use crate::cache::Standing;
 use crate::guest::Guest;
 use crate::host::{ForkedCode, NativeError};
+use crate::learnt::{Learnt, Pages};
 use crate::machine::Machine;
 
 /// The engine while the process splits: nobody else is in the middle of anything. Dropping it lets
@@ -11,6 +14,7 @@ pub struct StandStill<'a, G: Guest> {
     machine: &'a Machine<G>,
     code: Option<ForkedCode<'a, G>>,
     _cache: Standing<'a, G>,
+    _pages: Option<MutexGuard<'a, Pages>>,
     _queues: Vec<crate::vcpu::QueueGuard<'a, G>>,
 }
 
@@ -28,8 +32,9 @@ impl<G: Guest> Machine<G> {
         if let Some(code) = &mut code {
             code.copy()?;
         }
+        let pages = self.cache.learnt.as_ref().map(Learnt::stand_still);
         let queues = (0..self.vcpus()).map(|v| self.signals(v).stand_still()).collect();
-        Ok(StandStill { machine: self, code, _cache: cache, _queues: queues })
+        Ok(StandStill { machine: self, code, _cache: cache, _pages: pages, _queues: queues })
     }
 }
 
@@ -39,6 +44,9 @@ impl<G: Guest> StandStill<'_, G> {
         for other in (0..self.machine.vcpus()).filter(|&v| v != index) {
             self.machine.signals(other).leave();
             self.machine.cell(other).abandon();
+        }
+        if let Some(learnt) = &self.machine.cache.learnt {
+            learnt.in_child();
         }
         if let Some(code) = self.code {
             code.in_child();

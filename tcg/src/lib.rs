@@ -14,6 +14,7 @@ mod interp;
 pub mod ir;
 pub mod isa;
 mod jit;
+mod learnt;
 pub mod machine;
 pub mod mmu;
 pub mod ops;
@@ -26,6 +27,7 @@ pub mod vcpu;
 
 pub use fork::StandStill;
 pub use host::{NativeError, context, syscall};
+pub use learnt::Learning;
 pub use machine::{Config, Machine, Mode};
 pub use run::{Stop, Vcpu};
 pub use user::{CodeRange, Redirect, UserConfig, UserError};

@@ -6,8 +6,9 @@ use arch::io::{GuestIo, VcpuClock};
 
 use crate::cache::Cache;
 use crate::guest::Guest;
-use crate::host::{Native, NativeError};
+use crate::host::{HOST, Native, NativeError};
 use crate::jit::cell::{Cell, Cells};
+use crate::learnt::{Learning, Learnt};
 use crate::mmu::pages::{CODE, WATCH, WRITERS};
 use crate::mmu::ram::{Place, Ram, Slot, SlotError};
 use crate::mmu::user::UserMemory;
@@ -48,6 +49,8 @@ pub struct Config {
     pub clock: Arc<dyn VcpuClock>,
     /// The engine answers the guest's calls to its firmware.
     pub firmware_calls: bool,
+    /// Where what is learnt about code is kept, if it is to be.
+    pub learning: Option<Learning>,
 }
 
 /// Threads of a process in user mode at most: as many as Linux numbers by default.
@@ -91,6 +94,9 @@ impl<G: Guest> Machine<G> {
             Mode::Interpreter | Mode::Eval => (None, u32::MAX),
         };
         let threshold = if native.is_some() { threshold } else { u32::MAX };
+        let kind = if memory.is_some() { "program" } else { "machine" };
+        let learning = config.learning.filter(|_| native.is_some());
+        let learnt = learning.map(|learning| Learnt::new::<G>(learning, kind, HOST));
         Ok(Arc::new(Self {
             cells: Cells::new(
                 config.vcpus,
@@ -98,7 +104,7 @@ impl<G: Guest> Machine<G> {
             ),
             ram: Ram::default(),
             memory,
-            cache: Cache::new(native),
+            cache: Cache::new(native, learnt),
             threshold,
             eval: config.mode == Mode::Eval,
             io: config.io,
@@ -116,6 +122,12 @@ impl<G: Guest> Machine<G> {
     /// Adds memory.
     pub fn map(&self, slot: Slot) -> Result<(), SlotError> {
         self.ram.map(slot)
+    }
+
+    /// Keeps what was learnt about code, if there is enough that is new. To be called at the end:
+    /// it takes a millisecond.
+    pub fn keep_learnt(&self) {
+        self.cache.keep_learnt();
     }
 
     /// What any thread may touch of a vCPU.

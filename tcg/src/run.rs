@@ -263,6 +263,7 @@ impl<G: Guest> Core<G> {
         let Some(native) = &machine.cache.native else {
             return 0;
         };
+        self.recall();
         let code = native.compile(&machine.cache, block, &mut || self.page_of_code(&block.key));
         if code == 0 && native.make_room(&machine.cache) {
             self.forget_code();
@@ -270,6 +271,9 @@ impl<G: Guest> Core<G> {
             native.settled();
         }
         if code != 0 {
+            if let Some(learnt) = &machine.cache.learnt {
+                learnt.translated(block);
+            }
             self.enter_jump(block);
         }
         code

@@ -75,6 +75,7 @@ pub fn host_code<G: Guest>(state: G::State, gpa: u64, code: &[u8]) -> Option<Hos
         io: Arc::new(NoDevices),
         clock: Arc::new(NoTime),
         firmware_calls: false,
+        learning: None,
     })
     .expect("memory for code");
     let host = HostRange::new(Arc::new(Anonymous::new(1 << 16)));

@@ -8,6 +8,7 @@ use arch::io::VcpuClock;
 use crate::absent::NoDevices;
 use crate::guest::Guest;
 use crate::host::{NativeError, direct};
+use crate::learnt::Learning;
 use crate::machine::{Config, Machine, Mode};
 use crate::mmu::user::UserMemory;
 use crate::run::{Stop, Vcpu};
@@ -26,6 +27,8 @@ pub struct UserConfig {
     /// By the guest's numbers of system calls, the host's of those that its kernel may get as they
     /// are; -1 for all others. Translated code makes them itself.
     pub host_calls: &'static [i16],
+    /// Where what is learnt about code is kept, if it is to be.
+    pub learning: Option<Learning>,
 }
 
 /// What translated code needs to know to make system calls of the host.
@@ -127,6 +130,7 @@ impl<G: Guest> Machine<G> {
             io: Arc::new(NoDevices),
             clock: config.clock,
             firmware_calls: false,
+            learning: config.learning,
         };
         Ok(Self::with_memory(all, Some((config.memory, config.host_calls)))?)
     }

@@ -26,8 +26,8 @@ use programs::{
 
 fn accelerators() -> Vec<(&'static str, Box<dyn Accelerator<Riscv64>>)> {
     vec![
-        ("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter })),
-        ("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit })),
+        ("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter, learnt: None })),
+        ("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit, learnt: None })),
     ]
 }
 

@@ -10,6 +10,7 @@ mod devices;
 mod firmware;
 mod handover;
 mod laboratory;
+mod learnt;
 mod reset;
 mod rest;
 mod run;

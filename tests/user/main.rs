@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod build;
+mod learnt;
 mod programs;
 mod shell;
 

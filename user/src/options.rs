@@ -1,6 +1,7 @@
 //! How a program is run.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::sysroot::Sysroot;
 
@@ -15,6 +16,8 @@ pub struct Options {
     pub interpret: bool,
     /// Addresses are not random.
     pub fixed: bool,
+    /// The folder in which what is learnt about code is kept, if it is to be.
+    pub learnt: Option<PathBuf>,
     /// The processor's model.
     pub cpu: Option<String>,
 }
@@ -35,6 +38,9 @@ impl Options {
         }
         if self.fixed {
             line.push("--no-aslr".into());
+        }
+        if self.learnt.is_none() {
+            line.push("--no-learn".into());
         }
         if let Some(cpu) = &self.cpu {
             line.extend(["--cpu".into(), cpu.into()]);

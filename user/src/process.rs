@@ -39,6 +39,8 @@ pub struct Process<G: Isa> {
     pub(crate) actions: Arc<Actions>,
     /// Its threads.
     pub(crate) threads: AtomicU32,
+    /// The memory is another process's, which goes on afterwards.
+    borrows: bool,
 }
 
 impl<G: Isa> Process<G> {
@@ -58,6 +60,7 @@ impl<G: Isa> Process<G> {
             limits: Limits::default(),
             actions: Arc::default(),
             threads: AtomicU32::new(0),
+            borrows: false,
         })
     }
 
@@ -74,6 +77,7 @@ impl<G: Isa> Process<G> {
             limits: self.limits.clone(),
             actions,
             threads: AtomicU32::new(0),
+            borrows: true,
         })
     }
 
@@ -87,13 +91,22 @@ impl<G: Isa> Process<G> {
         self.image.loaded.vdso.sigreturn
     }
 
+    /// At the end, before another program or none: keeps what was learnt about its code.
+    pub(crate) fn keep_learnt(&self) {
+        if !self.borrows {
+            self.machine.keep_learnt();
+        }
+    }
+
     /// Ends the process, with the status of exit(2).
     pub fn exit(&self, status: i32) -> ! {
+        self.keep_learnt();
         crate::host::thread::exit_process(status)
     }
 
     /// Ends the process by a signal.
     pub(crate) fn die(&self, signal: i32) -> ! {
+        self.keep_learnt();
         signals::die(signal)
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tcg::{Mode, UserConfig};
+use tcg::{Learning, Mode, UserConfig};
 
 use crate::clock::HostClock;
 use crate::host::call::plain;
@@ -177,6 +177,10 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         clock: Arc::new(HostClock::default()),
         // What is to be shown has to be seen.
         host_calls: if options.strace { &[] } else { G::ABI.host_calls },
+        learning: options
+            .learnt
+            .clone()
+            .map(|folder| Learning { folder, model: options.cpu.clone().unwrap_or("max".into()) }),
     };
     let machine = match tcg::Machine::<G>::user(config) {
         Ok(machine) => machine,

@@ -1,13 +1,14 @@
 //! The software CPU as an accelerator: the `tcg` crate behind the traits.
 #![expect(unsafe_code, reason = "passes the owner's promise about mapped memory on to tcg")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arch::state::Arch;
 pub use tcg::guest::Guest;
 use tcg::mmu::host::{HostMapping, HostRange};
 use tcg::vcpu::request;
-use tcg::{Config, Machine, Mode};
+use tcg::{Config, Learning, Machine, Mode};
 
 use crate::{
     Accelerator, Error, Exit, HostMemory, IrqChips, Slot, TcgMode, Vcpu, Vm, VmConfig, Watch,
@@ -18,10 +19,12 @@ use crate::{
 const CODE_BYTES: usize = 128 << 20;
 
 /// The software CPU.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tcg {
     /// How code is executed.
     pub mode: TcgMode,
+    /// The folder in which what is learnt about code is kept, if it is to be.
+    pub learnt: Option<PathBuf>,
 }
 
 impl<A: Guest> Accelerator<A> for Tcg {
@@ -49,6 +52,10 @@ impl<A: Guest> Accelerator<A> for Tcg {
             io: config.io,
             clock: config.clock,
             firmware_calls: config.firmware_calls,
+            learning: self
+                .learnt
+                .clone()
+                .map(|folder| Learning { folder, model: format!("{:?}", config.model) }),
         })?;
         Ok(Box::new(TcgVm { machine }))
     }
@@ -70,6 +77,12 @@ unsafe impl HostMapping for Mapped {
 
 struct TcgVm<A: Guest> {
     machine: Arc<Machine<A>>,
+}
+
+impl<A: Guest> Drop for TcgVm<A> {
+    fn drop(&mut self) {
+        self.machine.keep_learnt();
+    }
 }
 
 impl<A: Guest> Vm<A> for TcgVm<A> {

@@ -20,6 +20,7 @@ pub(super) fn parse(mut words: impl Iterator<Item = OsString>) -> Option<User> {
             Some("--argv0") => user.argv0 = Some(words.next()?),
             Some("--own-fd") => user.own_fd = Some(words.next()?.to_str()?.parse().ok()?),
             Some("--no-aslr") => user.no_aslr = true,
+            Some("--no-learn") => user.no_learn = true,
             Some("--strace") => user.strace = true,
             Some("--") => break words.next()?,
             Some(word) if word.starts_with('-') => return None,
@@ -58,7 +59,7 @@ mod tests {
             "a -b --strace",
             "--arch riscv64 a",
             "--arch x86_64 -L /root a b",
-            "--sysroot /root --strace --no-aslr -- -a -b",
+            "--sysroot /root --strace --no-aslr --no-learn -- -a -b",
             "--own-fd 1000 --argv0 b -- /bin/a b c",
         ] {
             assert_eq!(short(line).as_ref(), Some(&long(line)), "{line}");

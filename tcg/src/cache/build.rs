@@ -7,6 +7,7 @@ use super::{Block, Body, Insns, Key, Predecoded, Run};
 use crate::builder::At;
 use crate::guest::{Access, Decoded, Guest};
 use crate::jit::probe;
+use crate::learnt::Hints;
 use crate::mmu::pages::{CODE, WRITERS};
 use crate::mmu::{PAGE_MASK, PAGE_SIZE};
 use crate::vcpu::{Core, Work};
@@ -77,6 +78,9 @@ impl<G: Guest> Core<G> {
             let epoch = self.machine.cache.epoch();
             let mut page = self.code_page(key.gpa, key.pc, epoch)?;
             let block = self.decode_block(key, &mut page);
+            if let (Some(learnt), Ok(block)) = (&self.machine.cache.learnt, &block) {
+                learnt.advise(block, page.hints);
+            }
             self.pages.put(page);
             if let Some(block) = self.machine.cache.insert(block?, epoch) {
                 return Ok(block);
@@ -182,8 +186,32 @@ impl<G: Guest> Core<G> {
             page.known.clear();
             page.number = number;
             page.epoch = if read? { epoch } else { NEVER };
+            page.hints = Hints::default();
+        }
+        if let Some(learnt) = self.machine.cache.learnt.as_ref().filter(|_| page.hints.is_none()) {
+            page.hints = learnt.hints(&page.bytes);
         }
         Ok(page)
+    }
+
+    /// Once the run has shown to be no short one: looks up what earlier runs have learnt, also of
+    /// the blocks that are there already. Others' work may be done meanwhile.
+    pub(crate) fn recall(&mut self) {
+        let Some(learnt) = &self.machine.cache.learnt else { return };
+        if !learnt.is_due() {
+            return;
+        }
+        let machine = self.machine.clone();
+        let Some(learnt) = &machine.cache.learnt else { return };
+        learnt.begin();
+        for block in machine.cache.by_page() {
+            let epoch = machine.cache.epoch();
+            // Of what cannot be read any more nothing is known.
+            if let Ok(page) = self.code_page(block.key.gpa, block.key.pc, epoch) {
+                learnt.advise(&block, page.hints);
+                self.pages.put(page);
+            }
+        }
     }
 
     /// The bytes of the block's first page, of which stores are seen already.
@@ -221,6 +249,8 @@ pub(crate) struct CodePage<G: Guest> {
     /// The cache's epoch before it was read: as long as that is the present one, nothing was
     /// stored there since.
     epoch: u64,
+    /// What is known of its content.
+    hints: Hints,
     bytes: [u8; PAGE_SIZE as usize],
     known: Known<G>,
 }
@@ -246,8 +276,8 @@ impl<G: Guest> CodePages<G> {
     /// Memory for a page: its content, if that is known.
     fn take(&mut self, number: u64) -> Box<CodePage<G>> {
         let new = || {
-            let known = Known::default();
-            Box::new(CodePage { number: u64::MAX, epoch: NEVER, bytes: [0; 4096], known })
+            let (hints, known) = (Hints::default(), Known::default());
+            Box::new(CodePage { number: u64::MAX, epoch: NEVER, hints, bytes: [0; 4096], known })
         };
         self.pages[number as usize % PAGES].take().unwrap_or_else(new)
     }

@@ -15,6 +15,7 @@ use crate::builder::At;
 use crate::guest::Guest;
 use crate::host::Native;
 use crate::jit::Rows;
+use crate::learnt::Learnt;
 use crate::mmu::{PAGE_BITS, PAGE_MASK};
 
 pub(crate) mod build;
@@ -96,6 +97,8 @@ pub(crate) struct Block<G: Guest> {
     pub(crate) body: Body<G>,
     /// Guest-physical page of the last byte, where it is not that of the first.
     second_page: Option<u64>,
+    /// Number of its first page among those of [`Learnt`], or 0.
+    pub(crate) page: AtomicU32,
     /// Times that the interpreter has run it.
     pub(crate) hits: AtomicU32,
     code: AtomicU64,
@@ -113,6 +116,7 @@ impl<G: Guest> Block<G> {
             len,
             body,
             second_page,
+            page: AtomicU32::new(0),
             hits: AtomicU32::new(0),
             code: AtomicU64::new(0),
             dead: AtomicBool::new(false),
@@ -222,11 +226,13 @@ pub(crate) struct Cache<G: Guest> {
     epoch: AtomicU64,
     /// The translator for this host, if there is one and it is wanted.
     pub(crate) native: Option<Native<G>>,
+    /// What earlier runs have learnt, and this one does, if that is wanted.
+    pub(crate) learnt: Option<Learnt>,
 }
 
 impl<G: Guest> Cache<G> {
-    pub(crate) fn new(native: Option<Native<G>>) -> Self {
-        Self { pages: RwLock::default(), epoch: AtomicU64::new(0), native }
+    pub(crate) fn new(native: Option<Native<G>>, learnt: Option<Learnt>) -> Self {
+        Self { pages: RwLock::default(), epoch: AtomicU64::new(0), native, learnt }
     }
 
     /// The code that jumps to unknown addresses go to.
@@ -333,9 +339,33 @@ impl<G: Guest> Cache<G> {
 
     fn kill(&self, block: &Block<G>) {
         block.dead.store(true, SeqCst);
+        self.note(block);
         if let (Some(native), code @ 1..) = (&self.native, block.code()) {
             native.kill(block, code);
         }
+    }
+
+    /// All of them, page by page.
+    pub(crate) fn by_page(&self) -> Vec<Arc<Block<G>>> {
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        pages.values().flat_map(|page| page.blocks.values()).cloned().collect()
+    }
+
+    fn note(&self, block: &Block<G>) {
+        if let Some(learnt) = &self.learnt {
+            learnt.note(block);
+        }
+    }
+
+    /// At the end: keeps what was learnt, if there is enough of it.
+    pub(crate) fn keep_learnt(&self) {
+        let Some(learnt) = self.learnt.as_ref().filter(|learnt| learnt.has_news()) else {
+            return;
+        };
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        pages.values().flat_map(|page| page.blocks.values()).for_each(|block| learnt.note(block));
+        drop(pages);
+        learnt.keep();
     }
 
     /// Publishes the host code of a block.
@@ -353,6 +383,7 @@ impl<G: Guest> Cache<G> {
         self.next_epoch(&pages);
         for block in pages.values().flat_map(|page| page.blocks.values()) {
             block.dead.store(true, SeqCst);
+            self.note(block);
         }
         pages.clear();
     }

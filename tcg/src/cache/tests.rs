@@ -22,6 +22,7 @@ fn vcpu() -> (Arc<Machine<Riscv64>>, Vcpu<Riscv64>) {
         io: Arc::new(NoDevices),
         clock: Arc::new(NoTime),
         firmware_calls: false,
+        learning: None,
     })
     .expect("no code is made");
     let host = HostRange::new(Arc::new(Anonymous::new(1 << 16)));
@@ -91,7 +92,7 @@ fn a_block_without_code_is_given_back_to_where_it_came_from() {
 
 #[test]
 fn a_block_makes_room_for_one_with_another_second_page() {
-    let cache = Cache::<Riscv64>::new(None);
+    let cache = Cache::<Riscv64>::new(None, None);
     let key = Key { gpa: 0x1ffe, pc: 0x1ffe, mode: 0 };
     let insert = |second| {
         let block = Block::new(key, 4, Body::Undefined(0), Some(second));
@@ -109,7 +110,7 @@ fn a_block_makes_room_for_one_with_another_second_page() {
 
 #[test]
 fn a_page_without_blocks_is_unmarked() {
-    let cache = Cache::<Riscv64>::new(None);
+    let cache = Cache::<Riscv64>::new(None, None);
     let block = |gpa| {
         let block = Block::new(Key { gpa, pc: gpa, mode: 0 }, 4, Body::Undefined(0), None);
         cache.insert(block, cache.epoch()).expect("nothing was invalidated");

@@ -4,7 +4,7 @@
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{ForkedCode, Native, direct};
+pub(crate) use x86_64::{ForkedCode, HOST, Native, direct};
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{context, syscall};
 
@@ -12,7 +12,7 @@ pub use x86_64::{context, syscall};
 mod none;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use none::{ForkedCode, Native, direct};
+pub(crate) use none::{ForkedCode, HOST, Native, direct};
 #[cfg(not(target_arch = "x86_64"))]
 pub use none::{context, syscall};
 

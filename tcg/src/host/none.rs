@@ -13,6 +13,9 @@ use crate::testing::HostCode;
 use crate::user::{HostCalls, Labels};
 use crate::vcpu::Core;
 
+/// What translates.
+pub(crate) const HOST: &str = "none";
+
 /// A translator that there is none of.
 pub(crate) struct Native<G> {
     none: Infallible,

@@ -78,8 +78,8 @@ fn the_same_program_everywhere() {
     let mut expected: Vec<Event> = (1..=ROUNDS).flat_map(round).collect();
     expected.push(Event::Output(72, (ROUNDS as u32).to_le_bytes().to_vec()));
     let mut all = at_hand::<Aarch64>(&[]);
-    all.push(("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter })));
-    all.push(("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit })));
+    all.push(("tcg, interpreter", Box::new(Tcg { mode: TcgMode::Interpreter, learnt: None })));
+    all.push(("tcg, translator", Box::new(Tcg { mode: TcgMode::Jit, learnt: None })));
     let mut ends = Vec::new();
     for (name, accel) in all {
         let board = Board::new(&*accel, PROGRAM, 1);

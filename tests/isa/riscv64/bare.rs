@@ -179,6 +179,7 @@ impl Bare {
             io: stopper.clone(),
             clock: Arc::new(NoTime),
             firmware_calls: false,
+            learning: None,
         })
         .expect("memory for code");
         stopper.watch(&machine);

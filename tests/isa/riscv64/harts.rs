@@ -102,6 +102,7 @@ impl Harts {
             io: io.clone(),
             clock: Arc::new(NoTime),
             firmware_calls: false,
+            learning: None,
         };
         let machine = Machine::new(config).expect("memory for code");
         assert!(io.machine.set(Arc::downgrade(&machine)).is_ok());

@@ -33,6 +33,7 @@ fn machine(
         io: stopper.clone(),
         clock: Arc::new(NoTime),
         firmware_calls: false,
+        learning: None,
     })
     .expect("memory for code");
     stopper.watch(&machine);

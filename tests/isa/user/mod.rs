@@ -93,6 +93,7 @@ impl<G: UserGuest> User<G> {
             io: Arc::new(NoDevices),
             clock: Arc::new(NoTime),
             firmware_calls: false,
+            learning: None,
         })
         .expect("memory for code");
         for &(gpa, len) in regions {

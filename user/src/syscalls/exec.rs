@@ -31,6 +31,8 @@ pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Er
         return check(t, a);
     }
     let call = prepare(t, a)?;
+    // If the program starts, nothing comes after it.
+    t.process.keep_learnt();
     let result = t.exec.insert(call).start();
     if let Some(call) = t.exec.take() {
         call.close();

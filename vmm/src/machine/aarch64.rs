@@ -32,7 +32,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Aarch64>, Booted<Aarch6
     // What the user gave is looked at before the host is.
     let bytes = virt.kernel.read()?;
     let layout = virt.layout(&bytes)?;
-    let accel = accelerator::find::<Aarch64>(spec.accel)?;
+    let accel = accelerator::find::<Aarch64>(&spec.accel)?;
     let want = Want { gpa: board::RAM_BASE, len: spec.board.memory, readonly: false };
     let mut frame = Frame::new(spec, &[want])?;
     let link = frame.link.clone();
@@ -46,7 +46,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Aarch64>, Booted<Aarch6
     let rtc = Pl031::new(frame.clock(), link.input(board::RTC_SPI));
     frame.place(board::UART.base, 0, uart.clone());
     frame.place(board::RTC.base, 0, rtc);
-    let (handover, ()) = handover::plan(spec.accel, &*accel, &(), IrqChips::Accelerator)?;
+    let (handover, ()) = handover::plan(&spec.accel, &*accel, &(), IrqChips::Accelerator)?;
     Ok((frame.finish(accel, handover, Box::new(virt), uart, console), booted))
 }
 

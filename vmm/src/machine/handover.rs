@@ -30,7 +30,7 @@ impl<A: Arch> Handover<A> {
 /// What hands the guest over, if the specification asks for it, and the kind of vCPU that all of
 /// them have. With one accelerator at hand, its VMs take over from one another.
 pub(super) fn plan<A: Target>(
-    spec: AccelSpec,
+    spec: &AccelSpec,
     present: &dyn Accelerator<A>,
     asked: &A::Model,
     irqchips: IrqChips,

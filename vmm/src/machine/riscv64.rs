@@ -32,9 +32,9 @@ const LIMITS: Limits =
 pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<Riscv64>, Booted<Riscv64>), Error> {
     LIMITS.check(spec)?;
     arch::model::only("max", spec.board.cpu.as_deref(), Riscv64::NAME)?;
-    let accel = accelerator::find::<Riscv64>(spec.accel)?;
+    let accel = accelerator::find::<Riscv64>(&spec.accel)?;
     let (handover, model) =
-        handover::plan(spec.accel, &*accel, &Model::default(), IrqChips::Machine)?;
+        handover::plan(&spec.accel, &*accel, &Model::default(), IrqChips::Machine)?;
     let virt = Virt::open(spec, model)?;
     let mut frame = Frame::new(spec, &wants(spec, &virt)?)?;
     let harts = spec.board.cpus;

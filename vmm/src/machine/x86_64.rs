@@ -34,7 +34,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<X86_64>, Booted<X86_64>
     // What the user gave is looked at before the host is.
     let bytes = kernel.read()?;
     let layout = kernel.layout(&bytes)?;
-    let accel = accelerator::find::<X86_64>(spec.accel)?;
+    let accel = accelerator::find::<X86_64>(&spec.accel)?;
     let ram = board::ram(spec.board.memory).into_iter();
     let wants: Vec<Want> = ram
         .map(|range| Want { gpa: range.start, len: range.end - range.start, readonly: false })
@@ -59,7 +59,7 @@ pub(super) fn build(spec: &MachineSpec) -> Result<(Parts<X86_64>, Booted<X86_64>
     frame.place_ports(board::I8042_COMMAND_PORT.into(), COMMAND, keyboard);
     frame.place_ports(board::DEBUG_EXIT_PORTS.base, 0, Arc::new(Mutex::new(DebugExit)));
     let chips = IrqChips::Accelerator;
-    let (handover, model) = handover::plan(spec.accel, &*accel, &asked, chips)?;
+    let (handover, model) = handover::plan(&spec.accel, &*accel, &asked, chips)?;
     let board = Box::new(Microvm { kernel, model });
     Ok((frame.finish(accel, handover, board, uart, console), booted))
 }

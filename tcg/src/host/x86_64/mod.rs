@@ -81,6 +81,8 @@ fn store_vec<G: Guest>(asm: &mut Asm, from: Reg, m: Mem) {
     vec_form::<G>(false).rm(asm, Q, from, Rm::Mem(m));
 }
 
+/// The host, and what translated code wants of its processor: there is one kind of code.
+pub(crate) const HOST: &str = "x86_64 bmi1 bmi2 lzcnt popcnt fma avx2";
 /// Bytes in front of a block's entry: what a dead block does.
 const DEAD_BYTES: usize = 32;
 /// Bytes at a block's entry that are replaced when it dies.

@@ -126,6 +126,7 @@ impl Guest {
             io: Arc::new(NoDevices),
             clock: Arc::new(NoTime),
             firmware_calls: false,
+            learning: None,
         })
         .expect("a machine");
         for (gpa, len) in [(window, WINDOW), (CODE, CODE_BYTES as usize)] {
