@@ -55,7 +55,7 @@ impl Emulator {
     pub(crate) fn command(&self, guest: &Guest, initrd: &Path, words: &str) -> Command {
         let dashes = if self.name == "qemu" { "-" } else { "--" };
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments);
+        command.args(&self.arguments).env("POLYVISOR_NO_LEARN", "1");
         command.arg(format!("{dashes}kernel")).arg(&guest.kernel);
         command.arg(format!("{dashes}initrd")).arg(initrd);
         command.arg(self.cmdline_option).arg(format!("{} quiet {words}", guest.cmdline));

@@ -4,7 +4,10 @@
 //! and several times. What counts is the processor time that the emulator's process spends
 //! between the lines that the guest prints before and after a program; a machine's noise hits
 //! both. A program whose checksum differs between the two is an error, not a result.
+//!
+//! Polyvisor runs without what it learnt about code earlier; `--again` shows what that is worth.
 
+mod again;
 mod archive;
 mod cold;
 mod emulator;
@@ -29,6 +32,10 @@ struct Options {
     /// Runs the programs in user mode instead of a machine.
     #[arg(long)]
     user: bool,
+    /// Compares Polyvisor with itself instead: the first boot or run, and the next, which know what
+    /// was learnt about the code.
+    #[arg(long)]
+    again: bool,
     /// How often each of the two boots and runs everything; medians are reported.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -63,6 +70,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if options.again {
+        return again::run(options);
+    }
     if options.user {
         return user::run(options);
     }

@@ -22,7 +22,7 @@ impl Runner {
             Some(first) => Command::new(first),
             None => return Command::new(program),
         };
-        command.args(words).arg(program);
+        command.args(words).arg(program).env("POLYVISOR_NO_LEARN", "1");
         command
     }
 }
