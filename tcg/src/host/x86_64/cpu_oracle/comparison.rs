@@ -209,7 +209,7 @@ fn undefined_flags(op: Op, count: u64) -> u64 {
 /// by one, also where the exponent changes.
 fn magnitude(register: u128) -> u128 {
     let (exp, sig) = (register >> 64 & 0x7fff, register & u128::from(u64::MAX));
-    (exp.max(1) - 1 << 63) + sig
+    ((exp.max(1) - 1) << 63) + sig
 }
 
 /// Takes over from the host what is not defined after the instruction.
