@@ -66,7 +66,8 @@ fn is_vector(insn: &Insn) -> bool {
     let other = insn.operands.iter().any(|o| matches!(o, Operand::Mem(_) | Operand::Mm(_)));
     let approximate = matches!(insn.op(), Op::Rcpps | Op::Rcpss | Op::Rsqrtps | Op::Rsqrtss);
     // They write RCX; it stores to where RDI says.
-    let hidden = matches!(insn.op(), Op::Pcmpestri | Op::Pcmpistri | Op::Maskmovdqu);
+    let hidden =
+        matches!(insn.op(), Op::Pcmpestri | Op::Pcmpestri64 | Op::Pcmpistri | Op::Maskmovdqu);
     xmm && !other && !approximate && !hidden && runs_on_host(insn)
 }
 
