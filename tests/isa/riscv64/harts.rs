@@ -183,6 +183,55 @@ fn atomics_lose_no_update() {
     }
 }
 
+/// One hart writes data and then says so, the other sees that and reads the data: what it reads is
+/// the new, if both have fences between [Unpriv §17.1].
+#[test]
+fn messages_are_seen_before_what_says_that_they_are_there() {
+    const MESSAGES: u64 = 500;
+    const LINE: i32 = 64;
+    let (flags, data, wrong) = (DATA, DATA + 0x8000, DATA + 0x1_0000);
+    let lw = |rd, rs1| Insn::Lw(I { rd, rs1, imm: 0 });
+    let sw = |rs2, rs1| Insn::Sw(S { rs1, rs2, imm: 0 });
+    let fence = |pred, succ| Insn::Fence(FenceArgs { fm: 0, pred, succ });
+    // a1 is the flag, a2 the data, a0 counts down, a3 is 1, a4 counts messages that were not there.
+    let next = |back: i32| {
+        [addi(A1, A1, LINE), addi(A2, A2, LINE), addi(A0, A0, -1), until_equal(A0, ZERO, back)]
+    };
+    let mut sender = vec![sw(A3, A2), fence(1, 1), sw(A3, A1)];
+    sender.extend(next(6));
+    sender.push(Insn::Ebreak);
+    let mut receiver = vec![
+        lw(T0, A1),
+        until_equal(T0, A3, 1),
+        fence(2, 2),
+        lw(T1, A2),
+        Insn::Sub(R { rd: T1, rs1: A3, rs2: T1 }),
+        add(A4, A4, T1),
+    ];
+    receiver.extend(next(9));
+    receiver.extend([sw(A4, A6), Insn::Ebreak]);
+    let start = [Insn::Jalr(I { rd: ZERO, rs1: A5, imm: 0 })];
+    let code: Vec<Insn> = start.iter().chain(&sender).chain(&receiver).copied().collect();
+    for mode in MODES {
+        let mut harts = Harts::new(2, mode, &code);
+        for round in 0..10 {
+            testing::write_memory(&harts.machine, DATA, &[0; 0x1_0008]);
+            harts.run(|hart| {
+                let begin = if hart == 0 { 1 } else { 1 + sender.len() as u64 };
+                vec![
+                    (A0, MESSAGES),
+                    (A1, flags),
+                    (A2, data),
+                    (A3, 1),
+                    (A5, RAM + 4 * begin),
+                    (A6, wrong),
+                ]
+            });
+            assert_eq!(harts.word(wrong), 0, "{mode:?}, round {round}: messages came too late");
+        }
+    }
+}
+
 /// Two harts write one of two words each and then read the other's: both cannot read the old
 /// value, if what is between is a full fence [Unpriv §17.1].
 fn store_buffering(mode: Mode, between: &[Insn], rounds: u32) -> u64 {
