@@ -122,6 +122,26 @@ fn system_registers_of_programs() {
     });
 }
 
+/// One lane has no root, so software does both again: from the operand, which the result replaces.
+#[test]
+fn roots_in_place_are_drawn_once_each_round() {
+    let words = [
+        0xd51b_4402, // msr fpcr, x2: default NaNs
+        0xf900_0404, // str x4, [x0, #8]
+        0x3dc0_0012, // ldr q18, [x0]
+        0x6ee1_fa52, // fsqrt v18.2d, v18.2d
+        0xd100_079c, // sub x28, x28, #1
+        0xb5ff_ffdc, // cbnz x28, the root
+        0x3d80_0012, // str q18, [x0]
+    ];
+    let root = f64::from_bits(0x1ab8_f2eb_46c0_e20e).sqrt().sqrt().to_bits();
+    run(&words, &[(2, 1 << 25), (4, 0x1ab8_f2eb_46c0_e20e), (28, 2)], |name, user, e| {
+        assert_eq!(e, DONE, "{name}");
+        assert_eq!(user.read(DATA, 8), 0x7ff8_0000_0000_0000u64.to_le_bytes(), "{name}");
+        assert_eq!(user.read(DATA + 8, 8), root.to_le_bytes(), "{name}");
+    });
+}
+
 #[test]
 fn a_block_is_zeroed() {
     let dc_zva = 0xd50b_7420; // x0

@@ -55,7 +55,8 @@ impl<G: Guest> Emit<'_, G> {
                     self.three_floats(op, fmt, soft, [x, y, z], to)
                 }
                 FpOp::Sqrt if self.host_rounds(rm) => {
-                    let r = self.unless_read(to, &[x]);
+                    // Software wants the operand again.
+                    let r = if to == x { X0 } else { to };
                     self.vv(by(fmt, VSQRTPS_VX_WX, VSQRTPD_VX_WX), r, x);
                     self.nan_lanes(fmt, soft, r, &[x], to);
                     true
