@@ -85,6 +85,9 @@ fn runners(options: &Options) -> Result<Vec<Runner>, Box<dyn Error>> {
     Ok(runners)
 }
 
+/// A program is run until it has used so much time: that is counted in steps of 10 ms.
+const ENOUGH_MS: u64 = 300;
+
 fn measure(
     options: &Options,
     program: Program,
@@ -96,20 +99,27 @@ fn measure(
     for _ in 0..options.rounds {
         for (runner, user_ms) in runners.iter().zip(&mut user_ms) {
             let before = CpuTime::of_children()?;
-            let (mut output, expected) = match program.name {
-                // Its children need binfmt_misc, which QEMU may not be registered with: they are
-                // started from here.
-                "startup" => (start(runner, file)?, 1),
-                _ => (runner.command(file).stdin(Stdio::null()).output()?, 0),
+            let mut runs = 0;
+            let (mut output, expected) = loop {
+                runs += 1;
+                let ended = match program.name {
+                    // Its children need binfmt_misc, which QEMU may not be registered with: they
+                    // are started from here.
+                    "startup" => (start(runner, file)?, 1),
+                    _ => (runner.command(file).stdin(Stdio::null()).output()?, 0),
+                };
+                let took = CpuTime::of_children()?.since(before);
+                if took.user_ms >= ENOUGH_MS || ended.0.status.code() != Some(ended.1) {
+                    user_ms.push(took.user_ms as f64 / f64::from(runs));
+                    break ended;
+                }
             };
-            let took = CpuTime::of_children()?.since(before);
             output.stdout.push(expected as u8);
             if output.status.code() != Some(expected) {
                 let text = String::from_utf8_lossy(&output.stderr);
                 let (name, status) = (runner.name, output.status);
                 return Err(format!("{} under {name}: {status}: {text}", program.name).into());
             }
-            user_ms.push(took.user_ms as f64);
             match &printed {
                 Some(first) if *first != output.stdout => {
                     return Err(format!("{} prints different results", program.name).into());
@@ -142,7 +152,7 @@ fn print_table(runners: &[Runner], all: &[Figures]) {
         for figures in of_class() {
             print!("{class:13}{:11}", figures.program.name);
             for runner in 0..runners.len() {
-                print!("{:11.2}", figures.median_ms(runner) / 1e3);
+                print!("{:11.3}", figures.median_ms(runner) / 1e3);
             }
             match figures.ratio() {
                 Some(ratio) => println!("{ratio:8.2}"),
