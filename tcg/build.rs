@@ -1,4 +1,5 @@
-//! Generates decoders and lowering dispatch from the instruction tables.
+//! Generates decoders and lowering dispatch from the instruction tables, and says by the name
+//! `translator` whether there is one for the host's processor.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
@@ -22,6 +23,11 @@ fn main() {
     }
     for (name, text) in x86::generate(root).unwrap_or_else(fail) {
         write(&out.join(name), &text);
+    }
+    println!("cargo::rustc-check-cfg=cfg(translator)");
+    let host = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    if Path::new("src/host").join(host).is_dir() {
+        println!("cargo::rustc-cfg=translator");
     }
 }
 

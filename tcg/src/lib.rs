@@ -13,6 +13,7 @@ mod host;
 mod interp;
 pub mod ir;
 pub mod isa;
+#[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use most of it"))]
 mod jit;
 mod learnt;
 pub mod machine;

@@ -32,6 +32,7 @@ pub struct UserConfig {
 }
 
 /// What translated code needs to know to make system calls of the host.
+#[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
 pub(crate) struct HostCalls {
     /// [`UserConfig::host_calls`].
     pub(crate) numbers: &'static [i16],
@@ -112,6 +113,7 @@ impl CodeRange {
 
     /// Where a thread goes on that was about to make a system call in translated code, so that it
     /// is not made. Safe in signal handlers.
+    #[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
     pub(crate) fn restart(&self, pc: u64) -> Option<u64> {
         self.call.leave(pc)
     }

@@ -21,6 +21,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("devices/src/host/terminal.rs", "termios, signals, ptys and poll"),
     ("devices/src/virtio/worker_poll.rs", "poll(2) on descriptors known by number"),
     ("disk/src/raw/io.rs", "preadv, pwritev and fallocate"),
+    ("tcg/src/host/none.rs", "the promises that user mode gives to hosts with a translator"),
     ("tcg/src/host/x86_64/calls.rs", "enters generated code, and is called by it"),
     ("tcg/src/host/x86_64/context.rs", "changes the context that the kernel gave to a handler"),
     ("tcg/src/host/x86_64/cpu_oracle.rs", "runs instructions on the host's own processor in tests"),

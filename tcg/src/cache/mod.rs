@@ -106,6 +106,7 @@ pub(crate) struct Block<G: Guest> {
     /// Guest-physical range, in the block's first page, of other code that its own depends on.
     pub(crate) ahead: OnceLock<(u64, u64)>,
     /// Where it can fault, once it has code; apart, because most blocks never have.
+    #[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
     pub(crate) rows: OnceLock<Box<Rows>>,
 }
 
@@ -369,6 +370,7 @@ impl<G: Guest> Cache<G> {
     }
 
     /// Publishes the host code of a block.
+    #[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
     pub(crate) fn set_code(&self, block: &Block<G>, code: u64) {
         block.code.store(code, SeqCst);
         // It may have died while it was being translated.
@@ -378,6 +380,7 @@ impl<G: Guest> Cache<G> {
     }
 
     /// Forgets all blocks: the memory of their host code is to be reused.
+    #[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
     pub(crate) fn clear(&self) {
         let mut pages = self.pages();
         self.next_epoch(&pages);

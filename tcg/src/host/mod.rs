@@ -8,12 +8,12 @@ pub(crate) use x86_64::{ForkedCode, HOST, Native, direct};
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{context, syscall};
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(translator))]
 mod none;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(translator))]
 pub(crate) use none::{ForkedCode, HOST, Native, direct};
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(translator))]
 pub use none::{context, syscall};
 
 /// The translator of this host could not be set up.

@@ -1,4 +1,5 @@
 //! Hosts without a translator: everything is interpreted.
+#![expect(unsafe_code, reason = "asks for the promises that hosts with a translator rest on")]
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -31,7 +32,10 @@ pub mod context {
 
     impl Interrupted {
         /// As on hosts with user mode.
-        pub fn new(_: *mut std::ffi::c_void) -> Self {
+        ///
+        /// # Safety
+        /// As there; here nothing rests on it.
+        pub unsafe fn new(_: *mut std::ffi::c_void) -> Self {
             Self(())
         }
 
@@ -54,12 +58,18 @@ pub mod syscall {
     pub const RESTART: i32 = 512;
 
     /// As on hosts with user mode.
-    pub fn plain(_: i64, _: &[u64; 6]) -> i64 {
+    ///
+    /// # Safety
+    /// As there; here nothing rests on it.
+    pub unsafe fn plain(_: i64, _: &[u64; 6]) -> i64 {
         i64::from(-libc::ENOSYS)
     }
 
     /// As on hosts with user mode.
-    pub fn syscall(_: &std::sync::atomic::AtomicU32, _: i64, _: &[u64; 6]) -> i64 {
+    ///
+    /// # Safety
+    /// As there; here nothing rests on it.
+    pub unsafe fn syscall(_: &std::sync::atomic::AtomicU32, _: i64, _: &[u64; 6]) -> i64 {
         i64::from(-libc::ENOSYS)
     }
 }

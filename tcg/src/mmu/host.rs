@@ -172,8 +172,10 @@ pub struct Entry {
 
 impl Entry {
     /// Offset of the tag, for translated code.
+    #[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
     pub(crate) const TAG: usize = std::mem::offset_of!(Entry, tag);
     /// Offset of the addend, for translated code.
+    #[cfg_attr(not(translator), expect(dead_code, reason = "translators alone use it"))]
     pub(crate) const ADDEND: usize = std::mem::offset_of!(Entry, addend);
     /// A translation of nothing: no access has its tag.
     pub(crate) const NONE: Entry = Entry { tag: u64::MAX, addend: 0 };
