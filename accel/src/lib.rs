@@ -93,6 +93,9 @@ pub trait Accelerator<A: Arch>: Send + Sync {
     fn model(&self, asked: &A::Model) -> Result<A::Model, Error>;
     /// Who can model interrupt controllers, the fastest first.
     fn irqchips(&self) -> &'static [IrqChips];
+    /// Whether it can save and restore the interrupt controllers that it models for `irqchips`,
+    /// so that a running guest can go from one of its VMs to another.
+    fn saves(&self, irqchips: IrqChips) -> bool;
     /// A VM without memory.
     ///
     /// # Errors

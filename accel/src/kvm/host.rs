@@ -116,6 +116,10 @@ impl<A: KvmVcpuArch> Accelerator<A> for Kvm {
         A::irqchips()
     }
 
+    fn saves(&self, irqchips: IrqChips) -> bool {
+        irqchips == IrqChips::Machine || A::SAVES_IRQCHIPS
+    }
+
     fn create_vm(&self, config: VmConfig<A>) -> Result<Box<dyn Vm<A>>, Error> {
         Ok(Box::new(KvmVm::new(self, config)?))
     }

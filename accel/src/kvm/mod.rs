@@ -59,6 +59,9 @@ pub trait KvmArch: Arch {
     /// What a vCPU has beside its descriptor.
     type Vcpu;
 
+    /// See [`crate::Accelerator::saves`].
+    const SAVES_IRQCHIPS: bool;
+
     /// See [`crate::Accelerator::irqchips`].
     fn irqchips() -> &'static [IrqChips];
     /// See [`crate::Accelerator::model`].

@@ -40,6 +40,11 @@ impl<A: Guest> Accelerator<A> for Tcg {
         &[IrqChips::Machine]
     }
 
+    /// It models none of them.
+    fn saves(&self, _: IrqChips) -> bool {
+        true
+    }
+
     fn create_vm(&self, config: VmConfig<A>) -> Result<Box<dyn Vm<A>>, Error> {
         let mode = match self.mode {
             TcgMode::Jit => Mode::Jit { threshold: Mode::DEFAULT_THRESHOLD },

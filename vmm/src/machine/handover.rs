@@ -47,6 +47,16 @@ pub(super) fn plan<A: Target>(
             others.push_back(accel);
         }
     }
+    let cannot_save = |accel: &dyn Accelerator<A>| {
+        Error::Spec(format!(
+            "{} cannot save the interrupt controllers of this machine, and its guest cannot be \
+             handed over; leave --handover-every out",
+            accel.name()
+        ))
+    };
+    if !present.saves(irqchips) {
+        return Err(cannot_save(present));
+    }
     if let Some(other) = others.iter().find(|other| !other.irqchips().contains(&irqchips)) {
         return Err(Error::Spec(format!(
             "{} does not model the interrupt controllers of this machine, and cannot take its \
@@ -54,5 +64,61 @@ pub(super) fn plan<A: Target>(
             other.name()
         )));
     }
+    if let Some(other) = others.iter().find(|other| !other.saves(irqchips)) {
+        return Err(cannot_save(&**other));
+    }
     Ok((Some(Handover { every: Duration::from_millis(ms.into()), others }), model))
+}
+
+#[cfg(test)]
+mod tests {
+    use accel::{Vm, VmConfig};
+    use arch::riscv64::Riscv64;
+    use arch::riscv64::model::Model;
+
+    use super::*;
+
+    /// Models whatever it is asked for, and may be unable to save it.
+    struct Fake {
+        saves: bool,
+    }
+
+    impl Accelerator<Riscv64> for Fake {
+        fn name(&self) -> &'static str {
+            "fake"
+        }
+
+        fn model(&self, asked: &Model) -> Result<Model, accel::Error> {
+            Ok(asked.clone())
+        }
+
+        fn irqchips(&self) -> &'static [IrqChips] {
+            &[IrqChips::Machine]
+        }
+
+        fn saves(&self, _: IrqChips) -> bool {
+            self.saves
+        }
+
+        fn create_vm(&self, _: VmConfig<Riscv64>) -> Result<Box<dyn Vm<Riscv64>>, accel::Error> {
+            unreachable!("a plan makes no VM")
+        }
+    }
+
+    fn planned(saves: bool, handover_ms: Option<u32>) -> Result<bool, String> {
+        let spec = AccelSpec { handover_ms, ..AccelSpec::default() };
+        let plan = plan::<Riscv64>(spec, &Fake { saves }, &Model::default(), IrqChips::Machine);
+        plan.map(|(handover, _)| handover.is_some()).map_err(|error| {
+            assert!(error.is_input(), "{error}");
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn what_cannot_be_saved_is_refused_before_the_machine_starts() {
+        assert_eq!(planned(true, Some(5)), Ok(true));
+        assert_eq!(planned(false, None), Ok(false));
+        let text = planned(false, Some(5)).unwrap_err();
+        assert!(text.contains("fake cannot save") && text.contains("--handover-every"), "{text}");
+    }
 }

@@ -39,6 +39,8 @@ impl KvmArch for Aarch64 {
     type Vm = Machine;
     type Vcpu = VcpuExtra;
 
+    const SAVES_IRQCHIPS: bool = false;
+
     fn irqchips() -> &'static [IrqChips] {
         &[IrqChips::Accelerator, IrqChips::Machine]
     }

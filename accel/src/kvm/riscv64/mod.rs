@@ -45,6 +45,8 @@ impl KvmArch for Riscv64 {
     type Vm = Machine;
     type Vcpu = VcpuExtra;
 
+    const SAVES_IRQCHIPS: bool = true;
+
     fn irqchips() -> &'static [IrqChips] {
         &[IrqChips::Machine]
     }

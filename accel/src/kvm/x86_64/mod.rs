@@ -52,6 +52,8 @@ impl KvmArch for X86_64 {
     type Vm = Machine;
     type Vcpu = VcpuExtra;
 
+    const SAVES_IRQCHIPS: bool = true;
+
     fn irqchips() -> &'static [IrqChips] {
         &[IrqChips::Accelerator, IrqChips::Split, IrqChips::Machine]
     }
