@@ -84,6 +84,30 @@ fn input_from_a_pipe_reaches_the_guest_in_order_however_long_it_is() {
     assert!(output.stdout == expected, "the bytes are as many, but not the same");
 }
 
+/// Debuggers and `top -H` tell vCPUs apart by these names.
+#[test]
+fn each_vcpu_has_a_thread_with_its_name() {
+    let program = Temporary::new("threads", &program::elf(&program::echo()));
+    let mut child = polyvisor(&program)
+        .args(["--cpus", "3"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // All harts print it.
+    let mut seen = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut seen).unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let mut names: Vec<_> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
+        .filter(|name| name.starts_with("vcpu"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["vcpu0\n", "vcpu1\n", "vcpu2\n"]);
+    child.stdin.take().unwrap().write_all(b"...").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn the_console_can_lead_to_a_file() {
     let log = Temporary::new("console", b"old contents");
