@@ -60,6 +60,74 @@ fn a_disk_is_written_and_read_back() {
     assert!(bytes[..half.len()] == half && bytes[half.len()..] == half, "the disk is another");
 }
 
+/// A program that KVM gives up on ends the run as a failure of Polyvisor's side, with a report.
+#[test]
+fn what_kvm_cannot_go_on_with_is_reported() {
+    if elsewhere() {
+        return;
+    }
+    let (program, words) = match isa() {
+        // mov ebx, 0xd0000000; fld tbyte [rbx]; jmp $: KVM's emulator has no such load.
+        "x86_64" => {
+            let code = vec![0xbb, 0, 0, 0, 0xd0, 0xdb, 0x2b, 0xeb, 0xfe];
+            (code, ["rbx=d0000000", "rip=", ": db 2b eb fe"])
+        }
+        // ldp x0, x1, [x2]; b .: at address 0 is no memory, and the processor does not tell KVM
+        // which registers are loaded.
+        "aarch64" => {
+            let code = [0xa940_0440u32, 0x1400_0000].map(u32::to_le_bytes).concat();
+            (code, ["KVM cannot take apart", "pc=", ": 40 04 40 a9 00 00 00 14"])
+        }
+        // jr zero, in an Image: nothing is there.
+        "riscv64" => {
+            let mut image = vec![0; 64];
+            image[..4].copy_from_slice(&0x0000_0067u32.to_le_bytes());
+            image[16..24].copy_from_slice(&0x1000u64.to_le_bytes());
+            image[48..53].copy_from_slice(b"RISCV");
+            image[56..60].copy_from_slice(b"RSC\x05");
+            (image, ["KVM cannot run the vCPU", "x11=", "there is no memory at 0x0"])
+        }
+        other => panic!("no laboratory is {other}"),
+    };
+    let folder = Folder::new("stuck");
+    let file = folder.file("program");
+    fs::write(&file, program).unwrap();
+    let mut command = command(TWO);
+    command.args(["--accel", "kvm", "--memory", "64M", "--kernel"]).arg(&file);
+    if isa() != "riscv64" {
+        command.args(["--firmware", "none"]);
+    }
+    let mut machine = start(command);
+    let status = machine.finish(PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    let text = machine.console();
+    println!("{text}");
+    assert_eq!(status.code(), Some(1), "{text}");
+    let beginning = "polyvisor: the accelerator failed: it cannot go on with the guest: vCPU 0: ";
+    assert!(text.starts_with(beginning), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+/// Refused before anything runs, not when the first handover comes.
+#[test]
+fn a_handover_that_cannot_be_is_refused() {
+    if elsewhere() {
+        return;
+    }
+    if isa() != "aarch64" {
+        println!("left out: machines of {} can be handed over", isa());
+        return;
+    }
+    let mut command = kernel(TWO, "");
+    command.args(["--handover-every", "1s"]);
+    let mut machine = start(command);
+    let status = machine.finish(PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    let text = machine.console();
+    assert_eq!((status.code(), text.lines().count()), (Some(2), 1), "{text}");
+    assert!(text.contains("kvm cannot save the interrupt controllers"), "{text}");
+}
+
 /// What sha256sum(1) says of bytes.
 fn sha256(bytes: &[u8]) -> String {
     let mut child = Command::new("sha256sum")
