@@ -9,8 +9,9 @@ mod state;
 use arch::aarch64::{Aarch64, Cpu};
 use kvm_bindings::{
     KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2, KVM_ARM_VCPU_PTRAUTH_ADDRESS,
-    KVM_ARM_VCPU_PTRAUTH_GENERIC, KVM_CAP_ARM_PTRAUTH_ADDRESS, KVM_CAP_ARM_PTRAUTH_GENERIC,
-    KVM_CAP_ARM_VM_IPA_SIZE, KVM_EXIT_ARM_NISV, kvm_vcpu_init,
+    KVM_ARM_VCPU_PTRAUTH_GENERIC, KVM_CAP_ARM_NISV_TO_USER, KVM_CAP_ARM_PTRAUTH_ADDRESS,
+    KVM_CAP_ARM_PTRAUTH_GENERIC, KVM_CAP_ARM_VM_IPA_SIZE, KVM_EXIT_ARM_NISV, kvm_enable_cap,
+    kvm_vcpu_init,
 };
 use kvm_ioctls::{VcpuFd, VmFd};
 
@@ -58,6 +59,11 @@ impl KvmArch for Aarch64 {
     }
 
     fn vm(_: &Kvm, fd: &VmFd, config: &VmConfig<Self>) -> Result<Machine, Error> {
+        // Otherwise KVM ends such accesses with an error that says nothing.
+        if fd.check_extension_raw(KVM_CAP_ARM_NISV_TO_USER.into()) > 0 {
+            let cap = kvm_enable_cap { cap: KVM_CAP_ARM_NISV_TO_USER, ..Default::default() };
+            fd.enable_cap(&cap).map_err(KvmError::refused("exits on undescribed accesses"))?;
+        }
         let wanted = config.irqchips == IrqChips::Accelerator;
         let gic = wanted.then(|| Gic::new(fd, config.vcpus)).transpose()?;
         Ok(Machine { gic })
