@@ -12,6 +12,7 @@ mod bare;
 mod expected;
 mod generate;
 mod harts;
+mod nans;
 mod programs;
 mod qemu;
 mod random;

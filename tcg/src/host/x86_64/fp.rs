@@ -14,7 +14,7 @@ use super::pool::{self, Constant};
 use super::regs::*;
 use crate::builder::{Fmt, Fp2, Fp3, FpOp, Rm, Sgn, Width, X1, X2, XImm};
 use crate::guest::{FpMode, Guest};
-use crate::jit::nans::{self, AnyNans};
+use crate::jit::nans::AnyNans;
 use crate::softfloat::NanRule;
 use crate::vcpu::SPILL_VECTORS;
 
@@ -157,7 +157,7 @@ impl<G: Guest> Emit<'_, G> {
         self.fp.nodes[usize::from(f.0)]
     }
 
-    fn xpin(r: u8) -> Option<usize> {
+    pub(super) fn xpin(r: u8) -> Option<usize> {
         G::FP.pins.iter().take(XPINS.len()).position(|&p| p == r)
     }
 
@@ -166,7 +166,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// A host register that holds a guest register, loading it if need be.
-    fn xreg(&mut self, r: u8) -> Reg {
+    pub(super) fn xreg(&mut self, r: u8) -> Reg {
         if let Some(pin) = Self::xpin(r) {
             return XPINS[pin];
         }
@@ -322,56 +322,6 @@ impl<G: Guest> Emit<'_, G> {
             self.check_box(host, self.at.pc);
         }
         f
-    }
-
-    /// If a register does not hold a boxed single, the interpreter goes on at `pc`.
-    fn check_box(&mut self, host: Reg, pc: u64) {
-        form::MOVQ_EQ_VX.rm(&mut self.asm, Q, host, asm::Rm::Reg(RAX));
-        form::SHR_EV_IB.mi(&mut self.asm, Q, asm::Rm::Reg(RAX), 32);
-        self.asm.alu_imm(asm::Alu::Cmp, D, asm::Rm::Reg(RAX), -1);
-        self.jcc_cold(cc::NE);
-        self.cold_interpret(pc);
-        self.set_low(host, Low::Single);
-    }
-
-    /// Before a loop: what it may leave as any NaN to its next run is a number, or the guest's NaN.
-    pub(super) fn check_loop_nans(&mut self) {
-        let mut nans = nans::left_by_loop(&self.usage);
-        for r in 0..G::FP.count as u8 {
-            let Some(fmt) = nans.format(r) else { continue };
-            let pin = Self::xpin(r).map(|at| XPINS[at]);
-            let Some(host) = pin.or(self.xlocal_of(r).map(|at| XLOCALS[at])) else {
-                // It is put right when it goes to memory.
-                nans.remove(r);
-                continue;
-            };
-            // Which NaN it is the interpreter finds out.
-            let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
-            compare.rm(&mut self.asm, Q, host, asm::Rm::Reg(host));
-            self.jcc_cold(cc::P);
-            self.cold_interpret(self.pc);
-        }
-        self.fp.any_nans = nans;
-    }
-
-    /// Before a loop: registers that it first reads as singles, and writes as nothing else, are
-    /// checked once.
-    pub(super) fn check_loop_singles(&mut self) {
-        let (mut seen, mut read, mut others) = (0, 0, 0);
-        for u in &self.usage {
-            read |= u.singles & !seen;
-            seen |= u.vectors;
-            others |= u.no_singles;
-        }
-        for r in (0..64).filter(|r| G::NAN_BOXED && (read & !others) >> r & 1 != 0) {
-            let pin = Self::xpin(r).map(|at| XPINS[at]);
-            if let Some(host) = pin.or(self.xlocal_of(r).map(|at| XLOCALS[at])) {
-                if self.low(host) != Low::Single {
-                    self.check_box(host, self.pc);
-                }
-                self.fp.singles |= 1 << r;
-            }
-        }
     }
 
     /// A slow path that leaves the instruction at `pc` and what follows to the interpreter.
@@ -659,60 +609,8 @@ impl<G: Guest> Emit<'_, G> {
         }
     }
 
-    /// If the result of the present instruction is a NaN, makes it the canonical one, now or later.
-    fn canonical_nan(&mut self, fmt: Fmt, to: Reg) {
-        if !self.usage[self.index].any_nan {
-            self.check_nan(fmt, to);
-        }
-    }
-
-    /// If a register holds a NaN, makes it the canonical one.
-    fn check_nan(&mut self, fmt: Fmt, to: Reg) {
-        let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
-        compare.rm(&mut self.asm, Q, to, asm::Rm::Reg(to));
-        self.jcc_cold(cc::P);
-        self.cold_nan(fmt, to);
-        self.cold_back();
-    }
-
-    /// Makes the NaNs the guest's that have been left for later.
-    pub(super) fn check_nans(&mut self) {
-        for r in 0..G::FP.count as u8 {
-            let Some(fmt) = self.fp.any_nans.format(r) else { continue };
-            let host = self.xreg(r);
-            self.check_nan(fmt, host);
-            self.fp.any_nans.remove(r);
-        }
-    }
-
-    /// The same in a slow path that leaves.
-    pub(super) fn cold_check_nans(&mut self) {
-        for r in 0..G::FP.count as u8 {
-            let Some(fmt) = self.fp.any_nans.format(r) else { continue };
-            let pin = Self::xpin(r).map(|at| XPINS[at]);
-            let local = self.xlocal_of(r).map(|at| XLOCALS[at]);
-            let Some(host) = pin.or(local) else { continue };
-            let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
-            compare.rm(&mut self.cold, Q, host, asm::Rm::Reg(host));
-            let number = self.cold.jcc_short(cc::NP);
-            self.cold_nan(fmt, host);
-            self.cold.bind(number);
-        }
-    }
-
-    /// In a slow path: the guest's NaN.
-    fn cold_nan(&mut self, fmt: Fmt, to: Reg) {
-        let nan = match fmt {
-            Fmt::S if G::NAN_BOXED => Constant::NanS,
-            Fmt::S => Constant::NanSingle,
-            Fmt::D => Constant::NanD,
-        };
-        let form = if G::NAN_BOXED { form::MOVSD_VX_WX } else { form::MOVAPS_VX_WX };
-        self.cold_constant(form, to, nan);
-    }
-
     /// An instruction of a slow path with a constant from the pool.
-    fn cold_constant(&mut self, form: Form, to: Reg, constant: Constant) {
+    pub(super) fn cold_constant(&mut self, form: Form, to: Reg, constant: Constant) {
         let place = self.buf.exec_address(self.stubs.pool + pool::offset(constant));
         let length = form_length(form, to);
         let rel = place.wrapping_sub(self.cold_here() + length) as i64;

@@ -13,6 +13,7 @@ mod features;
 mod flags;
 mod flow;
 mod fp;
+mod fp_checks;
 mod fp_int;
 mod fp_table;
 #[cfg(test)]
