@@ -107,7 +107,7 @@ mod tests {
 
     fn planned(saves: bool, handover_ms: Option<u32>) -> Result<bool, String> {
         let spec = AccelSpec { handover_ms, ..AccelSpec::default() };
-        let plan = plan::<Riscv64>(spec, &Fake { saves }, &Model::default(), IrqChips::Machine);
+        let plan = plan::<Riscv64>(&spec, &Fake { saves }, &Model::default(), IrqChips::Machine);
         plan.map(|(handover, _)| handover.is_some()).map_err(|error| {
             assert!(error.is_input(), "{error}");
             error.to_string()
