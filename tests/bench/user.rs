@@ -16,6 +16,14 @@ struct Runner {
 }
 
 impl Runner {
+    /// Runs a program to its end.
+    fn run(&self, program: &Path, args: &[&str]) -> std::io::Result<Output> {
+        self.command(program).args(args).stdin(Stdio::null()).output().map_err(|e| {
+            let command = self.command.first().map_or(self.name, |first| first);
+            std::io::Error::new(e.kind(), format!("{command} cannot be started: {e}"))
+        })
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut words = self.command.iter();
         let mut command = match words.next() {
@@ -106,7 +114,7 @@ fn measure(
                     // Its children need binfmt_misc, which QEMU may not be registered with: they
                     // are started from here.
                     "startup" => (start(runner, file)?, 1),
-                    _ => (runner.command(file).stdin(Stdio::null()).output()?, 0),
+                    _ => (runner.run(file, &[])?, 0),
                 };
                 let took = CpuTime::of_children()?.since(before);
                 if took.user_ms >= ENOUGH_MS || ended.0.status.code() != Some(ended.1) {
@@ -134,11 +142,10 @@ fn measure(
 /// Starts a small program again and again.
 fn start(runner: &Runner, file: &Path) -> std::io::Result<Output> {
     const TIMES: u32 = 100;
-    let once = || runner.command(file).arg("1").stdin(Stdio::null()).output();
     for _ in 1..TIMES {
-        once()?;
+        runner.run(file, &["1"])?;
     }
-    once()
+    runner.run(file, &["1"])
 }
 
 fn print_table(runners: &[Runner], all: &[Figures]) {
