@@ -104,4 +104,9 @@ impl Rows {
     pub(crate) fn find(&self, host: u32) -> Option<&Row> {
         self.rows.binary_search_by_key(&host, |r| r.host).ok().map(|i| &self.rows[i])
     }
+
+    /// What a number in a row names, which counts from one.
+    pub(crate) fn list<T>(lists: &[T], number: u16) -> Option<&T> {
+        lists.get(usize::from(number.checked_sub(1)?))
+    }
 }

@@ -35,6 +35,13 @@ impl AnyNans {
         self.singles | self.doubles == 0
     }
 
+    /// The registers, each with the format of what it holds.
+    pub(crate) fn registers(self) -> impl Iterator<Item = (u8, Fmt)> {
+        let all = self.singles | self.doubles;
+        let numbers = all.trailing_zeros()..u64::BITS - all.leading_zeros();
+        numbers.filter_map(move |r| Some((r as u8, self.format(r as u8)?)))
+    }
+
     /// The format of what a register holds, if it may be any NaN.
     pub(crate) fn format(self, r: u8) -> Option<Fmt> {
         match (self.singles >> r & 1, self.doubles >> r & 1) {

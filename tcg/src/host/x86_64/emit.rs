@@ -536,34 +536,18 @@ impl<'a, G: Guest> Emit<'a, G> {
 
     /// What a row says about the hosts of pinned registers.
     fn home_list(&mut self, places: &[u8]) -> u16 {
-        let list = std::array::from_fn(|at| places[at]);
-        if self.home_lists.last() != Some(&list) {
-            self.home_lists.push(list);
-        }
-        self.home_lists.len() as u16
+        number_of(&mut self.home_lists, std::array::from_fn(|at| places[at]))
     }
 
     /// What a row says about the NaNs of vector registers.
     fn nan_list(&mut self) -> u16 {
         let nans = self.fp.any_nans;
-        if nans.is_empty() {
-            return 0;
-        }
-        if self.fp.nan_lists.last() != Some(&nans) {
-            self.fp.nan_lists.push(nans);
-        }
-        self.fp.nan_lists.len() as u16
+        if nans.is_empty() { 0 } else { number_of(&mut self.fp.nan_lists, nans) }
     }
 
     /// What a row says about [`Self::narrow`].
     fn narrow_list(&mut self) -> u16 {
-        if self.narrow == 0 {
-            return 0;
-        }
-        if self.narrow_lists.last() != Some(&self.narrow) {
-            self.narrow_lists.push(self.narrow);
-        }
-        self.narrow_lists.len() as u16
+        if self.narrow == 0 { 0 } else { number_of(&mut self.narrow_lists, self.narrow) }
     }
 
     /// Address that the next byte will execute at.
@@ -620,4 +604,12 @@ impl<'a, G: Guest> Emit<'a, G> {
         let rel = target.wrapping_sub(self.here() + 5) as i64;
         form::JMP_JZ.j(&mut self.asm, rel as i32);
     }
+}
+
+/// The number of a list that rows name, counted from one; the last is there already if it is equal.
+fn number_of<T: PartialEq>(lists: &mut Vec<T>, list: T) -> u16 {
+    if lists.last() != Some(&list) {
+        lists.push(list);
+    }
+    lists.len() as u16
 }

@@ -157,7 +157,7 @@ impl<G: Guest> Emit<'_, G> {
         self.fp.nodes[usize::from(f.0)]
     }
 
-    pub(super) fn xpin(r: u8) -> Option<usize> {
+    fn xpin(r: u8) -> Option<usize> {
         G::FP.pins.iter().take(XPINS.len()).position(|&p| p == r)
     }
 
@@ -192,6 +192,11 @@ impl<G: Guest> Emit<'_, G> {
         if u.vectors_written != 1 << r || (u.singles | u.doubles | u.bits) >> r & 1 != 0 {
             return None;
         }
+        self.xresident(r)
+    }
+
+    /// The host register that holds a guest register now, if one does.
+    pub(super) fn xresident(&self, r: u8) -> Option<Reg> {
         let local = || self.xlocal_of(r).map(|at| XLOCALS[at]);
         Self::xpin(r).map(|at| XPINS[at]).or_else(local)
     }

@@ -24,10 +24,8 @@ impl<G: Guest> Emit<'_, G> {
     /// Before a loop: what it may leave as any NaN to its next run is a number, or the guest's NaN.
     pub(super) fn check_loop_nans(&mut self) {
         let mut nans = nans::left_by_loop(&self.usage);
-        for r in 0..G::FP.count as u8 {
-            let Some(fmt) = nans.format(r) else { continue };
-            let pin = Self::xpin(r).map(|at| XPINS[at]);
-            let Some(host) = pin.or(self.xlocal_of(r).map(|at| XLOCALS[at])) else {
+        for (r, fmt) in nans.registers() {
+            let Some(host) = self.xresident(r) else {
                 // It is put right when it goes to memory.
                 nans.remove(r);
                 continue;
@@ -68,8 +66,7 @@ impl<G: Guest> Emit<'_, G> {
             others |= u.no_singles;
         }
         for r in (0..64).filter(|r| G::NAN_BOXED && (read & !others) >> r & 1 != 0) {
-            let pin = Self::xpin(r).map(|at| XPINS[at]);
-            if let Some(host) = pin.or(self.xlocal_of(r).map(|at| XLOCALS[at])) {
+            if let Some(host) = self.xresident(r) {
                 if self.low(host) != Low::Single {
                     self.check_box(host, self.pc);
                 }
@@ -96,8 +93,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// Makes the NaNs the guest's that have been left for later.
     pub(super) fn check_nans(&mut self) {
-        for r in 0..G::FP.count as u8 {
-            let Some(fmt) = self.fp.any_nans.format(r) else { continue };
+        for (r, fmt) in self.fp.any_nans.registers() {
             let host = self.xreg(r);
             self.check_nan(fmt, host);
             self.fp.any_nans.remove(r);
@@ -106,11 +102,8 @@ impl<G: Guest> Emit<'_, G> {
 
     /// The same in a slow path that leaves.
     pub(super) fn cold_check_nans(&mut self) {
-        for r in 0..G::FP.count as u8 {
-            let Some(fmt) = self.fp.any_nans.format(r) else { continue };
-            let pin = Self::xpin(r).map(|at| XPINS[at]);
-            let local = self.xlocal_of(r).map(|at| XLOCALS[at]);
-            let Some(host) = pin.or(local) else { continue };
+        for (r, fmt) in self.fp.any_nans.registers() {
+            let Some(host) = self.xresident(r) else { continue };
             let compare = by(fmt, form::UCOMISS_VX_WX, form::UCOMISD_VX_WX);
             compare.rm(&mut self.cold, Q, host, Rm::Reg(host));
             let number = self.cold.jcc_short(cc::NP);

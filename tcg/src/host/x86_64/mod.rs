@@ -300,14 +300,13 @@ impl<G: Guest> Native<G> {
         let space = self.space();
         let block = space.blocks.range(..=at).next_back().map(|(_, block)| block.clone());
         drop(space);
-        let row = block.as_ref().and_then(|b| {
-            let row = b.rows.get()?.find(at as u32 | kind)?;
-            Some((b.key.pc.wrapping_add(u64::from(row.pc)), *row))
+        let found = block.as_ref().and_then(|b| {
+            let rows = b.rows.get()?;
+            Some((b.key.pc, rows, *rows.find(at as u32 | kind)?))
         });
-        let (pc, row) = row
+        let (pc, rows, row) = found
             .expect("every call into the slow path, and every access that may fault, has its row");
-        let lists = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.vec);
-        let list = row.vec.checked_sub(1).and_then(|at| lists?.get(usize::from(at)));
+        let list = Rows::list(&rows.vec, row.vec);
         for &(host, r) in list.into_iter().flatten() {
             let offset = G::FP.offset + usize::from(r) * G::FP.stride;
             let value = core.hot.saved_vec[usize::from(host)];
@@ -316,10 +315,9 @@ impl<G: Guest> Native<G> {
                 fields::write::<G>(&mut core.state, offset + 8, (value >> 64) as u64);
             }
         }
-        fields::write::<G>(&mut core.state, G::PC, pc);
-        if let Some(places) = row.homes.checked_sub(1) {
-            let lists = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.homes);
-            let places = lists.and_then(|lists| lists.get(usize::from(places)));
+        fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(u64::from(row.pc)));
+        if row.homes != 0 {
+            let places = Rows::list(&rows.homes, row.homes);
             recover_pins(core, places.expect("rows name lists of their block"));
         }
         for (local, &r) in row.int.iter().enumerate().filter(|(_, r)| **r != 0xff) {
@@ -327,12 +325,10 @@ impl<G: Guest> Native<G> {
             let value = core.hot.saved[usize::from(LOCALS[local])];
             fields::write::<G>(&mut core.state, offset, value);
         }
-        let nans = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.nans);
-        if let Some(&nans) = row.nans.checked_sub(1).and_then(|at| nans?.get(usize::from(at))) {
+        if let Some(&nans) = Rows::list(&rows.nans, row.nans) {
             recover_nans(core, nans);
         }
-        let narrow = block.as_ref().and_then(|b| b.rows.get()).map(|r| &r.narrow);
-        let list = row.narrow.checked_sub(1).and_then(|at| narrow?.get(usize::from(at)));
+        let list = Rows::list(&rows.narrow, row.narrow);
         for r in (0..G::INT.count).filter(|r| list.is_some_and(|list| list >> r & 1 != 0)) {
             let offset = G::INT.offset + r * G::INT.stride;
             let low = fields::read::<G>(&core.state, offset) as i32;
@@ -463,12 +459,12 @@ impl<G: Guest> Native<G> {
 
 /// Makes the NaNs of some registers the guest's.
 fn recover_nans<G: Guest>(core: &mut Core<G>, nans: AnyNans) {
-    for r in 0..G::FP.count {
-        let offset = G::FP.offset + r * G::FP.stride;
+    for (r, fmt) in nans.registers() {
+        let offset = G::FP.offset + usize::from(r) * G::FP.stride;
         let bits = fields::read::<G>(&core.state, offset);
-        let canonical = match nans.format(r as u8) {
-            Some(Fmt::S) if f32::from_bits(bits as u32).is_nan() => 0xffff_ffff_7fc0_0000,
-            Some(Fmt::D) if f64::from_bits(bits).is_nan() => 0x7ff8_0000_0000_0000,
+        let canonical = match fmt {
+            Fmt::S if f32::from_bits(bits as u32).is_nan() => 0xffff_ffff_7fc0_0000,
+            Fmt::D if f64::from_bits(bits).is_nan() => 0x7ff8_0000_0000_0000,
             _ => continue,
         };
         fields::write::<G>(&mut core.state, offset, canonical);
