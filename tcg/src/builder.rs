@@ -526,6 +526,37 @@ pub struct At {
     pub pc: u64,
     /// Its length in bytes.
     pub len: u8,
+    /// If it is a load-reserved: where the store-conditional is.
+    pub reserve: Reserve,
+}
+
+/// How a load-reserved goes on, and with it how its store-conditional finds out whether others have
+/// stored meanwhile ([`crate::exclusive`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserve(u8);
+
+impl Reserve {
+    /// In an unknown way; also that of all instructions that reserve nothing.
+    pub const UNKNOWN: Self = Self(0);
+    /// Nobody else runs until the store-conditional is done. Said of that too.
+    pub const ALONE: Self = Self(u8::MAX);
+    /// Bytes that [`Self::ahead`] can say.
+    pub const REACH: u64 = 2 * (u8::MAX as u64 - 1);
+
+    /// Over instructions that access no memory to a store-conditional so many bytes behind the
+    /// load-reserved: an even number, [`Self::REACH`] at most.
+    pub const fn ahead(bytes: u64) -> Self {
+        assert!(bytes.is_multiple_of(2) && bytes <= Self::REACH, "what was looked through");
+        Self((bytes / 2) as u8)
+    }
+
+    /// The number of bytes.
+    pub(crate) const fn bytes(self) -> Option<u64> {
+        match self {
+            Self::UNKNOWN | Self::ALONE => None,
+            Self(half) => Some(2 * half as u64),
+        }
+    }
 }
 
 impl At {

@@ -7,6 +7,7 @@
 pub mod absent;
 pub mod builder;
 mod cache;
+mod exclusive;
 mod fork;
 pub mod guest;
 mod host;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arch::io::{GuestIo, VcpuClock};
 
 use crate::cache::Cache;
+use crate::exclusive::Alone;
 use crate::guest::Guest;
 use crate::host::{HOST, Native, NativeError};
 use crate::jit::cell::{Cell, Cells};
@@ -63,6 +64,7 @@ pub struct Machine<G: Guest> {
     /// User mode: the process's memory.
     pub(crate) memory: Option<Arc<dyn UserMemory>>,
     pub(crate) cache: Cache<G>,
+    pub(crate) alone: Alone,
     /// Runs of a block before it is translated; `u32::MAX` never.
     pub(crate) threshold: u32,
     /// [`Mode::Eval`].
@@ -105,6 +107,7 @@ impl<G: Guest> Machine<G> {
             ram: Ram::default(),
             memory,
             cache: Cache::new(native, learnt),
+            alone: Alone::default(),
             threshold,
             eval: config.mode == Mode::Eval,
             io: config.io,
@@ -172,19 +175,20 @@ impl<G: Guest> Machine<G> {
     /// Has all other vCPUs do `work`, and waits until each has, or is where it will do so before
     /// it uses anything cached.
     pub(crate) fn broadcast(&self, from: &mut Core<G>, work: Work<G>) {
-        self.send(from, u64::MAX, &work);
+        self.send(from, |_| true, &work);
     }
 
     /// Sends a request of the guest's to the vCPUs in `mask`, waiting as [`Self::broadcast`].
     pub fn remote(&self, from: &mut Core<G>, mask: u64, request: G::Remote) {
-        self.send(from, mask, &Work::Remote(request.clone()));
-        if mask >> from.index & 1 != 0 {
+        let asked = |v| mask.checked_shr(v).is_some_and(|rest| rest & 1 != 0);
+        self.send(from, asked, &Work::Remote(request.clone()));
+        if asked(from.index) {
             G::remote(from, request);
         }
     }
 
-    fn send(&self, from: &mut Core<G>, mask: u64, work: &Work<G>) {
-        let targets = (0..self.vcpus()).filter(|&v| v != from.index && mask >> v & 1 != 0);
+    fn send(&self, from: &mut Core<G>, asked: impl Fn(u32) -> bool, work: &Work<G>) {
+        let targets = (0..self.vcpus()).filter(|&v| v != from.index && asked(v));
         let tickets: Vec<_> = targets.map(|v| (v, self.signals(v).post(work.clone()))).collect();
         for (vcpu, ticket) in tickets {
             while !self.signals(vcpu).settled(ticket) {

@@ -113,6 +113,11 @@ impl<G: Guest> Vcpu<G> {
     /// The same for a block that seems to have no code, or is to be interpreted.
     fn step_cold(&mut self, pc: u64) -> Option<Stop<G::Exception>> {
         let core = self.core.get();
+        if core.alone.take() == Some(pc) {
+            core.interpret = false;
+            self.run_alone();
+            return None;
+        }
         let space = core.fetch_space;
         let block = match core.lend(pc) {
             Ok(block) => block,

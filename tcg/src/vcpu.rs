@@ -67,6 +67,8 @@ pub struct Signals<G: Guest> {
     pub(crate) request: AtomicU32,
     /// The thread is inside `run` and may use what it has cached.
     inside: AtomicBool,
+    /// It is, but stands still while another runs alone.
+    standing: AtomicBool,
     /// Interrupt lines as driven by devices, numbered by the guest.
     pub lines: AtomicU64,
     queue: Mutex<Queue<G>>,
@@ -78,6 +80,7 @@ impl<G: Guest> Default for Signals<G> {
         Self {
             request: AtomicU32::new(0),
             inside: AtomicBool::new(false),
+            standing: AtomicBool::new(false),
             lines: AtomicU64::new(0),
             queue: Mutex::new(Queue { work: Vec::new(), taken: 0, queued: 0 }),
             wake: Condvar::new(),
@@ -133,6 +136,11 @@ impl<G: Guest> Signals<G> {
         !self.inside.load(SeqCst) || self.queue().taken >= ticket
     }
 
+    /// It executes nothing of the guest's, nor will before it has seen that another runs alone.
+    pub(crate) fn stands_still(&self) -> bool {
+        !self.inside.load(SeqCst) || self.standing.load(SeqCst)
+    }
+
     /// Says whether the thread may use what it has cached. After entering, queued work comes
     /// first.
     pub(crate) fn set_inside(&self, inside: bool) {
@@ -152,6 +160,7 @@ impl<G: Guest> Signals<G> {
 
     /// The thread uses nothing cached from here on.
     pub(crate) fn leave(&self) {
+        self.standing.store(false, Release);
         self.inside.store(false, Release);
     }
 
@@ -254,6 +263,8 @@ pub struct Core<G: Guest> {
     pub(crate) failed_fetches: u32,
     /// The next block is interpreted, whether it has code or not.
     pub(crate) interpret: bool,
+    /// The instruction there, and what follows, are to be run alone ([`crate::exclusive`]).
+    pub(crate) alone: Option<u64>,
     /// User mode: guest addresses are host addresses.
     pub(crate) direct: bool,
     /// User mode: the exception that ends the run.
@@ -311,6 +322,7 @@ impl<G: Guest> Core<G> {
             stale: false,
             failed_fetches: 0,
             interpret: false,
+            alone: None,
             direct: machine_is_user,
             stopped: None,
             fault: None,
@@ -532,8 +544,23 @@ impl<G: Guest> Core<G> {
         self.hot.guest_mxcsr = MXCSR_MASKS | flags | u32::from(rounding) << 13 | flushing;
     }
 
-    /// Does the work that other threads have queued.
+    /// Does the work that other threads have queued, and waits while one of them runs alone.
     pub(crate) fn do_work(&mut self) {
+        self.take_work();
+        let machine = self.machine.clone();
+        let signals = machine.signals(self.index);
+        while machine.alone.forbids(self.index) {
+            signals.standing.store(true, SeqCst);
+            while machine.alone.forbids(self.index) {
+                self.take_work();
+                std::thread::yield_now();
+            }
+            // Whoever is alone by now may have seen this one stand: look again.
+            signals.standing.store(false, SeqCst);
+        }
+    }
+
+    fn take_work(&mut self) {
         let machine = self.machine.clone();
         let signals = machine.signals(self.index);
         let (work, ticket) = {

@@ -98,8 +98,15 @@ fn riscv64_on_this_host() {
         ("store", &[Sd(s(A0, 8, A1))]),
         ("store of zero", &[Sw(s(ZERO, 0, A1))]),
         ("atomic sum", &[AmoaddW(Amo { rd: A0, rs1: A1, rs2: A2, order: 0 })]),
-        ("load-reserved", &[LrD(Lr { rd: A0, rs1: A1, order: 0 })]),
+        ("load-reserved of which nothing is known", &[LrD(Lr { rd: A0, rs1: A1, order: 0 })]),
         ("store-conditional", &[ScD(Amo { rd: A0, rs1: A1, rs2: A2, order: 0 })]),
+        (
+            "load-reserved and store-conditional",
+            &[
+                LrD(Lr { rd: A0, rs1: A1, order: 0 }),
+                ScD(Amo { rd: A5, rs1: A1, rs2: A2, order: 0 }),
+            ],
+        ),
         ("fence", &[Fence(FenceArgs { fm: 0, pred: 3, succ: 3 })]),
         ("extension by shifts", &[Slli(i(A0, A1, 32)), Srli(i(A0, A0, 32))]),
         ("loop", &[Addi(i(A0, A0, 1)), Bne(back)]),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::known::Known;
 use super::{Block, Body, Insns, Key, Predecoded, Run};
-use crate::builder::At;
-use crate::guest::{Access, Decoded, Guest};
+use crate::builder::Reserve;
+use crate::exclusive;
+use crate::guest::{Access, Decoded, Guest, Monitored};
 use crate::jit::probe;
 use crate::learnt::Hints;
 use crate::mmu::pages::{CODE, WRITERS};
@@ -105,7 +106,8 @@ impl<G: Guest> Core<G> {
             } else {
                 let bytes = &page.bytes[offset..];
                 // Written where it stays: a copy of what was put together just now would wait.
-                insns.push(Predecoded { insn: G::PLACEHOLDER, offset: offset as u16, len: 0 });
+                let (insn, reserve) = (G::PLACEHOLDER, Reserve::UNKNOWN);
+                insns.push(Predecoded { insn, offset: offset as u16, len: 0, reserve });
                 let place = insns.last_mut().expect("one was pushed");
                 let next = match G::decode_into(bytes, mode, &mut place.insn) {
                     Decoded::Short if offset == start => {
@@ -119,6 +121,9 @@ impl<G: Guest> Core<G> {
                     Decoded::Insn((), len) => {
                         fresh = true;
                         place.len = len;
+                        if G::monitored(&place.insn) == Monitored::Load {
+                            place.reserve = self.find_store(&key, *place, &page.bytes);
+                        }
                     }
                     Decoded::Undefined(bits, len) if offset == start => {
                         let body = Body::Undefined(bits);
@@ -132,11 +137,13 @@ impl<G: Guest> Core<G> {
             }
             let Some(last) = insns.last() else { break };
             offset += usize::from(last.len);
-            if split.is_some() || G::ends_block(&last.insn) {
+            let alone =
+                G::monitored(&last.insn) == Monitored::Load && last.reserve == Reserve::UNKNOWN;
+            if split.is_some() || alone || G::ends_block(&last.insn) {
                 break;
             }
             if insns.len() >= LONG_BLOCK {
-                let at = At { pc: key.pc & !PAGE_MASK | u64::from(last.offset), len: last.len };
+                let at = last.at(key.pc);
                 cut = insns.len() == BLOCK_INSNS || probe::usage::<G>(at, last.insn, mode).branches;
                 if cut {
                     break;
@@ -166,6 +173,29 @@ impl<G: Guest> Core<G> {
         bytes.resize(first.len() + G::INSN_MAX, 0);
         self.code_bytes(gpa, va, &mut bytes[first.len()..])?;
         Ok((G::decode_into(&bytes, key.mode, insn), gpa >> super::PAGE_BITS))
+    }
+
+    /// How the load-reserved `load` goes on, in its page or the next one.
+    fn find_store(&mut self, key: &Key, load: Predecoded<G::Insn>, page: &[u8]) -> Reserve {
+        let at = load.at(key.pc);
+        let end = usize::from(load.offset) + usize::from(load.len);
+        let last = page.len().min(end + exclusive::SEQUENCE_BYTES);
+        let mut behind = page.get(end..last).unwrap_or_default().to_vec();
+        if last == page.len() {
+            // If the next page is not there, control does not get there either.
+            let next = at.pc.wrapping_add((page.len() - usize::from(load.offset)) as u64);
+            let here = behind.len();
+            behind.resize(here + exclusive::SEQUENCE_BYTES, 0);
+            let read = self
+                .fetch_address(next)
+                .and_then(|gpa| self.code_bytes(gpa, next, &mut behind[here..]));
+            if read.is_err() {
+                behind.truncate(here);
+            }
+            let own = end.saturating_sub(page.len()).min(behind.len());
+            behind.drain(..own);
+        }
+        exclusive::find_store::<G>(at, &behind, key.mode)
     }
 
     /// The page of code at `gpa` as it is in `epoch`. To be put back.

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
-use crate::builder::At;
+use crate::builder::{At, Reserve};
 use crate::guest::Guest;
 use crate::host::Native;
 use crate::jit::Rows;
@@ -54,6 +54,15 @@ pub(crate) struct Predecoded<I> {
     /// Where it is in its page.
     pub(crate) offset: u16,
     pub(crate) len: u8,
+    pub(crate) reserve: Reserve,
+}
+
+impl<I> Predecoded<I> {
+    /// The same as a place in the page of `pc`.
+    pub(crate) fn at(&self, pc: u64) -> At {
+        let pc = pc & !PAGE_MASK | u64::from(self.offset);
+        At { pc, len: self.len, reserve: self.reserve }
+    }
 }
 
 // Not derived: that would copy field by field, which takes several times as long.
@@ -129,7 +138,7 @@ impl<G: Guest> Block<G> {
     /// Where one of its instructions is.
     #[inline]
     pub(crate) fn at(&self, i: &Predecoded<G::Insn>) -> At {
-        At { pc: self.key.pc & !PAGE_MASK | u64::from(i.offset), len: i.len }
+        i.at(self.key.pc)
     }
 
     /// Entry of its host code; 0 as long as it has none.

@@ -13,6 +13,7 @@ use crate::vcpu::Core;
 
 pub mod aarch64;
 pub(crate) mod fp;
+mod reserve;
 pub mod riscv64;
 pub mod x86_64;
 
@@ -156,6 +157,17 @@ pub enum Pending {
     Entered,
 }
 
+/// Whether an instruction has to do with the exclusive monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Monitored {
+    /// It has not.
+    No,
+    /// A load-reserved.
+    Load,
+    /// A store-conditional.
+    Store,
+}
+
 /// A guest architecture that the engine runs.
 pub trait Guest: Arch {
     /// A decoded instruction.
@@ -210,6 +222,10 @@ pub trait Guest: Arch {
     }
     /// A block ends behind this instruction: control never, or seldom, goes on to the next.
     fn ends_block(insn: &Self::Insn) -> bool;
+    /// Whether it is a load-reserved or a store-conditional.
+    fn monitored(_insn: &Self::Insn) -> Monitored {
+        Monitored::No
+    }
     /// Whether three instructions keep the sticky floating-point flags in a register, compare two
     /// numbers, and restore the flags: what the comparison raises is not seen.
     fn compares_quietly(_insns: [Self::Insn; 3], _mode: u32) -> bool {

@@ -4,7 +4,7 @@ use super::*;
 use crate::guest::riscv64::Riscv64;
 use crate::isa::riscv64::{self as isa, Ext, PATTERNS};
 
-const AT: At = At { pc: 0x8000_0000, len: 4 };
+const AT: At = At { pc: 0x8000_0000, len: 4, reserve: Reserve::UNKNOWN };
 
 fn record_word(word: u32) -> List<Riscv64> {
     let insn = if word & 3 == 3 {

@@ -5,7 +5,7 @@
 //! block dies with it ([`crate::cache::Block::ahead`]).
 
 use super::probe::{self, ALL_FLAGS};
-use crate::builder::{At, Flow};
+use crate::builder::{At, Flow, Reserve};
 use crate::guest::{Decoded, Guest};
 
 /// Instructions looked at per exit.
@@ -87,7 +87,7 @@ impl<'a> Ahead<'a> {
             Decoded::Insn(insn, len) => {
                 self.from = self.from.min(offset);
                 self.to = self.to.max(offset + usize::from(len));
-                Some((At { pc, len }, insn))
+                Some((At { pc, len, reserve: Reserve::UNKNOWN }, insn))
             }
             _ => None,
         }

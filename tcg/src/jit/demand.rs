@@ -160,7 +160,7 @@ fn narrow_registers(usage: &[Usage]) -> Vec<u64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::builder::At;
+    use crate::builder::{At, Reserve};
     use crate::guest::{Decoded, Guest};
     use crate::jit::probe;
     use arch::riscv64::Riscv64;
@@ -171,7 +171,11 @@ pub(super) mod tests {
     pub(crate) fn usage(code: &[u32]) -> Vec<Usage> {
         code.iter()
             .map(|word| match Riscv64::decode(&word.to_le_bytes(), MODE) {
-                Decoded::Insn(insn, len) => probe::usage::<Riscv64>(At { pc: 0, len }, insn, MODE),
+                Decoded::Insn(insn, len) => probe::usage::<Riscv64>(
+                    At { pc: 0, len, reserve: Reserve::UNKNOWN },
+                    insn,
+                    MODE,
+                ),
                 _ => panic!("{word:#x} is an instruction"),
             })
             .collect()

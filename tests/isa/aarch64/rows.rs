@@ -307,6 +307,12 @@ fn every_row_does_what_it_does_in_qemu() {
             }
             let mut start = state(&mut rng);
             let Some(insn) = aimed(insn, &mut start) else { continue };
+            // QEMU takes all ones for an address that was reserved.
+            let exclusive =
+                p.name.starts_with("st") && p.name.contains("xr") || p.name.starts_with("stxp");
+            if exclusive && start.x[(word >> 5 & 31) as usize] == u64::MAX {
+                continue;
+            }
             if !reaches_data(&mut users[0].1, insn, &mut start, &mut rng) {
                 continue;
             }

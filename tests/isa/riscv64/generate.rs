@@ -3,7 +3,7 @@
 //! What an instruction does to registers and memory is read off its list of operations
 //! ([`tcg::ir`]), so that a new row needs no line here.
 
-use tcg::builder::{At, Bin, Flow};
+use tcg::builder::{At, Bin, Flow, Reserve};
 use tcg::guest::riscv64::Riscv64;
 use tcg::ir::{self, List, Op, V};
 use tcg::isa::pattern::Pattern;
@@ -44,7 +44,7 @@ enum Class {
 /// The list of a word.
 pub(crate) fn list_of(word: u32) -> Option<List<Riscv64>> {
     const FS_DIRTY: u32 = 3;
-    let at = At { pc: 0, len: length(word) as u8 };
+    let at = At { pc: 0, len: length(word) as u8, reserve: Reserve::ALONE };
     Some(ir::record(at, decode(word)?, FS_DIRTY))
 }
 
@@ -357,20 +357,22 @@ impl Draft<'_> {
         p.ext & Ext::ZALRSC.0 != 0 && !p.name.ends_with(self.reserve)
     }
 
-    /// Behind a load-reserved, often its store-conditional.
+    /// Behind a load-reserved, its store-conditional. Whether another one succeeds, or one with other
+    /// accesses in front, is up to the hart, so portable sequences have none.
     fn conditional_store(&mut self, word: u32, base: u8, body: &mut Vec<u32>) {
-        if self.rng.chance(1, 4) {
-            return;
-        }
+        let portable = self.flavor == Flavor::Portable;
         let (rd, rs2) = (self.rng.below(32) as u8, self.rng.below(32) as u8);
-        if self.locked >> rd & 1 != 0 {
-            return;
-        }
         let operands = tcg::isa::riscv64::Amo { rd, rs1: base, rs2, order: 0 };
-        match decode(word) {
-            Some(Insn::LrW(a)) if a.rd != base => body.push(Insn::ScW(operands).encode()),
-            Some(Insn::LrD(a)) if a.rd != base => body.push(Insn::ScD(operands).encode()),
-            _ => {}
+        let (loaded, store) = match decode(word) {
+            Some(Insn::LrW(a)) => (a.rd, Insn::ScW(operands)),
+            Some(Insn::LrD(a)) => (a.rd, Insn::ScD(operands)),
+            _ => return,
+        };
+        let possible = loaded != base && self.locked >> rd & 1 == 0;
+        if possible && (portable || self.rng.chance(3, 4)) {
+            body.push(store.encode());
+        } else if portable {
+            body.pop();
         }
     }
 

@@ -116,8 +116,8 @@ impl Harts {
             Insn::Sw(S { rs1: T1, rs2: ZERO, imm: 0 }),
             Insn::Jal(J { rd: ZERO, imm: 0 }),
         ];
-        testing::write_memory(&machine, HANDLER, &bytes(&handler));
         testing::write_memory(&machine, RAM, &bytes(code));
+        testing::write_memory(&machine, HANDLER, &bytes(&handler));
         let vcpu = |index| machine.vcpu(index, Hart::default(), false).expect("not yet taken");
         let vcpus = (0..count).map(vcpu).collect();
         Self { machine, vcpus }
@@ -296,6 +296,109 @@ fn full_fences_order_stores_before_loads() {
             let both_old = store_buffering(mode, &[between], ROUNDS);
             assert_eq!(both_old, 0, "{mode:?}: both harts read the old value in spite of {name}");
         }
+    }
+}
+
+/// A store-conditional fails if others have stored since its load-reserved, also if memory holds the
+/// same value again [Unpriv §13.2]: one hart reserves a word, says so and waits, the other changes it
+/// twice. Gives how often the store was done, and whether both got to their ends.
+fn restored(mode: Mode, between: &[Insn]) -> u64 {
+    const ROUNDS: u64 = 100;
+    let (word, reserved, changed, count) = (DATA, DATA + 64, DATA + 128, DATA + 192);
+    let ld = |rd, rs1| Insn::Ld(I { rd, rs1, imm: 0 });
+    let sd = |rs2, rs1| Insn::Sd(S { rs1, rs2, imm: 0 });
+    let fence = Insn::Fence(FenceArgs { fm: 0, pred: 3, succ: 3 });
+    let next = |back| [addi(A6, A6, 1), until_equal(A6, A5, back)];
+    // a1 is the word, a2 says that it is reserved, a3 that it was changed; a6 counts up to a5, a4
+    // counts stores.
+    let mut one = vec![Insn::LrD(Lr { rd: T0, rs1: A1, order: 3 })];
+    one.extend_from_slice(between);
+    one.extend([
+        sd(A6, A2),
+        ld(T1, A3),
+        until_equal(T1, A6, 1),
+        Insn::ScD(amo(T2, A6, A1)),
+        Insn::Sltiu(I { rd: T2, rs1: T2, imm: 1 }),
+        add(A4, A4, T2),
+    ]);
+    let back = one.len() as i32 + 1;
+    one.extend(next(back));
+    one.extend([sd(A4, A7), Insn::Ebreak]);
+    let mut other = vec![
+        ld(T1, A2),
+        until_equal(T1, A6, 1),
+        ld(T0, A1),
+        addi(T1, T0, 1),
+        sd(T1, A1),
+        fence,
+        sd(T0, A1),
+        fence,
+        sd(A6, A3),
+    ];
+    other.extend(next(10));
+    other.push(Insn::Ebreak);
+    let start = [Insn::Jalr(I { rd: ZERO, rs1: T2, imm: 0 })];
+    let code: Vec<Insn> = start.iter().chain(&one).chain(&other).copied().collect();
+    let mut harts = Harts::new(2, mode, &code);
+    harts.run(|hart| {
+        let begin = if hart == 0 { 1 } else { 1 + one.len() as u64 };
+        let pointers = vec![(A1, word), (A2, reserved), (A3, changed), (A7, count)];
+        let counters = vec![(A4, 0), (A5, ROUNDS + 1), (A6, 1), (T2, RAM + 4 * begin)];
+        [pointers, counters].concat()
+    });
+    assert_eq!(harts.word(changed), ROUNDS, "{mode:?}");
+    harts.word(count)
+}
+
+#[test]
+fn what_was_changed_and_put_back_is_not_reserved_any_more() {
+    // The second way: over a branch that leads away from the store-conditional that is nearest.
+    let away = [Insn::Beq(Br { rs1: ZERO, rs2: ZERO, imm: 8 }), Insn::ScD(amo(T2, A6, A1))];
+    for mode in MODES {
+        for between in [&[][..], &away] {
+            let stores = restored(mode, between);
+            assert_eq!(stores, 0, "{mode:?}, {} instructions between", between.len());
+        }
+    }
+}
+
+/// A sequence that accesses other memory between its two ends, and one that lies on two pages: no
+/// update is lost, and both come to their ends.
+#[test]
+fn every_sequence_gets_done() {
+    const HARTS: u32 = 3;
+    const TIMES: u64 = 500;
+    let ld = |rd, rs1| Insn::Ld(I { rd, rs1, imm: 0 });
+    let mut code = vec![
+        Insn::LrD(Lr { rd: T1, rs1: A1, order: 0 }),
+        ld(T0, A2),
+        add(T1, T1, T0),
+        Insn::Sd(S { rs1: A2, rs2: T0, imm: 8 }),
+        Insn::ScD(amo(T2, T1, A1)),
+        until_equal(T2, ZERO, 5),
+        addi(A0, A0, -1),
+        until_equal(A0, ZERO, 7),
+        Insn::Jal(J { rd: ZERO, imm: 0x2000 - 4 - 8 * 4 }),
+    ];
+    code.resize((0x2000 - 4) / 4, addi(ZERO, ZERO, 0));
+    // In the last word of a page.
+    code.extend([
+        Insn::LrD(Lr { rd: T1, rs1: A3, order: 0 }),
+        addi(T1, T1, 1),
+        Insn::ScD(amo(T2, T1, A3)),
+        until_equal(T2, ZERO, 3),
+        addi(A4, A4, -1),
+        until_equal(A4, ZERO, 5),
+        Insn::Ebreak,
+    ]);
+    let at = |n: u64| DATA + 64 * n;
+    for mode in MODES {
+        let mut harts = Harts::new(HARTS, mode, &code);
+        testing::write_memory(&harts.machine, at(1), &3u64.to_le_bytes());
+        harts.run(|_| vec![(A0, TIMES), (A1, at(0)), (A2, at(1)), (A3, at(2)), (A4, TIMES)]);
+        let all = u64::from(HARTS) * TIMES;
+        let counters = [0, 2].map(|n| harts.word(at(n)));
+        assert_eq!(counters, [3 * all, all], "{mode:?}");
     }
 }
 

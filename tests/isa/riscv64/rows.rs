@@ -83,8 +83,8 @@ fn prepare(h: &mut Hart, word: u32) {
         h.mip |= IRQ_SSI;
     }
     h.sscratch = 0x1234_5678_9abc_def0;
-    // Sometimes there is a reservation to store to.
-    h.resv_addr = DATA + DATA_BYTES as u64 / 2;
+    // Sometimes there is a reservation to store to, for an instruction at the start of a page.
+    h.resv_addr = DATA + DATA_BYTES as u64 / 2 + 1;
     h.resv_value = h.x[10];
 }
 

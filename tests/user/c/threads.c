@@ -84,30 +84,38 @@ static void *counting(void *arg) {
   return 0;
 }
 
-// A stack whose nodes go round: every push and pop is an LR/SC pair, and a node may come back
-// between them with another one behind it.
+// A stack whose nodes go round: a node may come back between the load-reserved and the
+// store-conditional of a pop, with another one behind it, and then the store must fail.
 struct node { struct node *next; _Atomic int taken; };
 static struct node nodes[4];
 static struct node *_Atomic top;
 static _Atomic int broken;
 
 static struct node *pop(void) {
-#ifdef __riscv
+#if defined __riscv
   struct node *n, *next; long failed;
   __asm__ volatile("1: lr.d %0, (%3)\n\tli %1, 0\n\tbeqz %0, 2f\n\tld %1, 0(%0)\n\tsc.d %2, %1, (%3)\n\tbnez %2, 1b\n2:"
                    : "=&r"(n), "=&r"(next), "=&r"(failed) : "r"(&top) : "memory");
   return n;
+#elif defined __aarch64__
+  struct node *n, *next; int failed;
+  __asm__ volatile("1: ldaxr %0, [%3]\n\tcbz %0, 2f\n\tldr %1, [%0]\n\tstlxr %w2, %1, [%3]\n\tcbnz %w2, 1b\n2:"
+                   : "=&r"(n), "=&r"(next), "=&r"(failed) : "r"(&top) : "memory");
+  return n;
 #else
-  return 0;
+  // Compare-and-swap cannot do it.
+  pthread_mutex_lock(&mutex);
+  struct node *n = atomic_load(&top);
+  while (n && !atomic_compare_exchange_weak(&top, &n, n->next));
+  pthread_mutex_unlock(&mutex);
+  return n;
 #endif
 }
 
 static void *taking(void *arg) {
   (void)arg;
   for (int i = 0; i < 20000; i++) {
-    pthread_mutex_lock(&mutex);
     struct node *n = pop();
-    pthread_mutex_unlock(&mutex);
     if (!n) continue;
     if (atomic_fetch_add(&n->taken, 1) != 0) atomic_fetch_add(&broken, 1);
     atomic_fetch_sub(&n->taken, 1);

@@ -21,7 +21,7 @@ use arch::aarch64::Cpu;
 use arch::aarch64::state::fpcr;
 
 use crate::builder::{At, Builder, Fmt, FpOp, Lowered, Rm};
-use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile, Syscall};
+use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Monitored, Pending, RegFile, Syscall};
 use crate::isa::aarch64::{self as isa, Ext, Insn};
 use crate::softfloat::NanRule;
 use crate::vcpu::{Core, request};
@@ -87,6 +87,17 @@ impl Guest for Aarch64 {
             Insn::Cbz(a) | Insn::Cbnz(a) => a.imm <= 0,
             Insn::Tbz(a) | Insn::Tbnz(a) => a.imm <= 0,
             _ => false,
+        }
+    }
+
+    #[inline]
+    fn monitored(insn: &Insn) -> Monitored {
+        match insn {
+            Insn::Ldxrb(_) | Insn::Ldxrh(_) | Insn::LdxrW(_) | Insn::LdxrX(_) => Monitored::Load,
+            Insn::LdxpW(_) | Insn::LdxpX(_) => Monitored::Load,
+            Insn::Stxrb(_) | Insn::Stxrh(_) | Insn::StxrW(_) | Insn::StxrX(_) => Monitored::Store,
+            Insn::StxpW(_) | Insn::StxpX(_) => Monitored::Store,
+            _ => Monitored::No,
         }
     }
 

@@ -20,7 +20,7 @@ pub use arch::riscv64::Riscv64;
 use arch::riscv64::fields::*;
 
 use crate::builder::{At, Bin, Builder, Fmt, FpOp, Lowered, Rm, Width};
-use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Pending, RegFile, Syscall};
+use crate::guest::{Access, Decoded, FpMode, Guest, Mapping, Monitored, Pending, RegFile, Syscall};
 use crate::isa::riscv64::{self as isa, Ext, Insn};
 use crate::mmu::ram::{self, Slots};
 use crate::vcpu::Core;
@@ -148,6 +148,15 @@ impl Guest for Riscv64 {
             | Insn::CBeqz(a)
             | Insn::CBnez(a) => a.imm <= 0,
             _ => false,
+        }
+    }
+
+    #[inline]
+    fn monitored(insn: &Insn) -> Monitored {
+        match insn {
+            Insn::LrW(_) | Insn::LrD(_) => Monitored::Load,
+            Insn::ScW(_) | Insn::ScD(_) => Monitored::Store,
+            _ => Monitored::No,
         }
     }
 

@@ -18,7 +18,7 @@ use super::places::Local;
 use super::pool::Pool;
 use super::regs::*;
 use super::stubs::{Calls, Stubs};
-use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Un, Width};
+use crate::builder::{At, Bin, Builder, Cond, FlagCond, Flow, Reserve, Un, Width};
 use crate::guest::Guest;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::demand::{self, Demand, Wanted};
@@ -173,7 +173,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             stubs,
             pool,
             pc,
-            at: At { pc, len: 0 },
+            at: At { pc, len: 0, reserve: Reserve::UNKNOWN },
             nodes: Vec::with_capacity(16),
             loaded: Vec::with_capacity(4),
             sets: Vec::with_capacity(4),

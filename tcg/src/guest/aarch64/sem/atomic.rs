@@ -4,84 +4,46 @@
 use std::mem::offset_of;
 
 use arch::aarch64::Cpu;
-use arch::aarch64::state::NO_RESERVATION;
 
 use super::{Aarch64, R, get, set, undefined, with, zext};
-use crate::builder::{At, Bin, Builder, Cond, Flow, MemOp, Rmw, Un, Width};
+use crate::builder::{At, Bin, Builder, Flow, MemOp, Rmw, Un, Width};
+use crate::guest::Helper;
+use crate::guest::reserve::{Reservation, asking};
 use crate::isa::aarch64::{
     Atomic, ExclusiveLoad, ExclusiveLoadPair, ExclusiveStore, ExclusiveStorePair,
 };
 
 use Width::{W32, W64};
 
-const ADDRESS: usize = offset_of!(Cpu, exclusive_addr);
-const VALUE: usize = offset_of!(Cpu, exclusive_value);
-
-/// In [`Cpu::exclusive_addr`] between the store of a store exclusive and its end: it was done. No
-/// load can reserve this address: it is misaligned.
-const STORED: u64 = NO_RESERVATION - 1;
-
-/// Loads, and remembers address and value.
-fn reserve<B: Builder<Aarch64>>(b: &mut B, rn: u8, m: MemOp) -> Result<B::V, B::Trap> {
-    let va = b.get(rn);
-    let v = b.load(va, m.aligned())?;
-    let v = b.share(v);
-    b.set_field(ADDRESS, va);
-    b.set_field(VALUE, v);
-    Ok(v)
-}
+static RESERVATION: Reservation<Aarch64> = Reservation {
+    address: offset_of!(Cpu, exclusive_addr),
+    value: offset_of!(Cpu, exclusive_value),
+    alone: &ALONE,
+};
+static ALONE: Helper<Aarch64> = asking();
 
 pub(in super::super) fn load_exclusive<B: Builder<Aarch64>>(
     b: &mut B,
-    _: At,
+    at: At,
     a: ExclusiveLoad,
     m: MemOp,
 ) -> R<B> {
-    let v = reserve(b, a.rn, m)?;
+    let Some(v) = RESERVATION.load(b, at, |b| b.get(a.rn), m)? else {
+        return Ok(Flow::Dispatch);
+    };
     set(b, a.rt, v);
-    Ok(Flow::Next)
-}
-
-/// Stores if memory still holds what was read there; `status` becomes 0 then, else 1.
-fn store_reserved<B: Builder<Aarch64>>(
-    b: &mut B,
-    (status, rn): (u8, u8),
-    m: MemOp,
-    new: impl FnOnce(&mut B) -> B::V,
-) -> R<B> {
-    let va = b.get(rn);
-    let reserved = b.field(ADDRESS);
-    let same = b.cmp(Cond::Eq, W64, reserved, va);
-    b.when(same, |b| {
-        let va = b.get(rn);
-        let new = new(b);
-        let old = b.field(VALUE);
-        let found = b.cas(va, old, new, m.aligned())?;
-        let old = b.field(VALUE);
-        let w = [Width::W8, Width::W16, W32, W64][usize::from(m.size & 3)];
-        let stored = b.cmp(Cond::Eq, w, found, old);
-        let (yes, no) = (b.imm(STORED), b.imm(NO_RESERVATION));
-        let outcome = b.select(stored, yes, no);
-        b.set_field(ADDRESS, outcome);
-        Ok(())
-    })?;
-    let outcome = b.field(ADDRESS);
-    let yes = b.imm(STORED);
-    let failed = b.cmp(Cond::Ne, W64, outcome, yes);
-    let failed = b.share(failed);
-    let none = b.imm(NO_RESERVATION);
-    b.set_field(ADDRESS, none);
-    set(b, status, failed);
     Ok(Flow::Next)
 }
 
 pub(in super::super) fn store_exclusive<B: Builder<Aarch64>>(
     b: &mut B,
-    _: At,
+    at: At,
     a: ExclusiveStore,
     m: MemOp,
 ) -> R<B> {
-    store_reserved(b, (a.rs, a.rn), m, |b| get(b, a.rt))
+    let failed = RESERVATION.store(b, at, |b| b.get(a.rn), |b| get(b, a.rt), m)?;
+    set(b, a.rs, failed);
+    Ok(Flow::Next)
 }
 
 /// Two words in a doubleword.
@@ -95,14 +57,16 @@ fn together<B: Builder<Aarch64>>(b: &mut B, low: u8, high: u8) -> B::V {
 /// A pair of doublewords is 16 bytes, for which the engine has no atomic access.
 pub(in super::super) fn load_exclusive_pair<B: Builder<Aarch64>>(
     b: &mut B,
-    _: At,
+    at: At,
     a: ExclusiveLoadPair,
     w: Width,
 ) -> R<B> {
     if w == W64 {
         return undefined(b);
     }
-    let v = reserve(b, a.rn, MemOp::LD)?;
+    let Some(v) = RESERVATION.load(b, at, |b| b.get(a.rn), MemOp::LD)? else {
+        return Ok(Flow::Dispatch);
+    };
     let low = zext(b, W32, v);
     let high = with(b, Bin::Shr, v, 32);
     set(b, a.rt, low);
@@ -112,14 +76,17 @@ pub(in super::super) fn load_exclusive_pair<B: Builder<Aarch64>>(
 
 pub(in super::super) fn store_exclusive_pair<B: Builder<Aarch64>>(
     b: &mut B,
-    _: At,
+    at: At,
     a: ExclusiveStorePair,
     w: Width,
 ) -> R<B> {
     if w == W64 {
         return undefined(b);
     }
-    store_reserved(b, (a.rs, a.rn), MemOp::LD, |b| together(b, a.rt, a.rt2))
+    let new = |b: &mut B| together(b, a.rt, a.rt2);
+    let failed = RESERVATION.store(b, at, |b| b.get(a.rn), new, MemOp::LD)?;
+    set(b, a.rs, failed);
+    Ok(Flow::Next)
 }
 
 pub(in super::super) fn atomic<B: Builder<Aarch64>>(
@@ -193,7 +160,6 @@ pub(in super::super) fn clrex<B: Builder<Aarch64>>(
     _: At,
     _: crate::isa::aarch64::Barrier,
 ) -> R<B> {
-    let none = b.imm(NO_RESERVATION);
-    b.set_field(ADDRESS, none);
+    RESERVATION.clear(b);
     Ok(Flow::Next)
 }

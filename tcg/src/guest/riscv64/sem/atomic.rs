@@ -3,15 +3,12 @@
 use std::mem::offset_of;
 
 use arch::riscv64::Hart;
-use arch::riscv64::state::NO_RESERVATION;
 
 use super::{R, Riscv64, get, set};
-use crate::builder::{At, Builder, Cond, Flow, MemOp, Rmw, Width};
+use crate::builder::{At, Builder, Flow, MemOp, Rmw, Width};
+use crate::guest::Helper;
+use crate::guest::reserve::{Reservation, asking};
 use crate::isa::riscv64::{Amo, Lr};
-
-/// In [`Hart::resv_addr`] between the store of an SC and its end: the store was done. No LR can
-/// reserve this address: it is misaligned.
-const STORED: u64 = NO_RESERVATION - 1;
 
 fn access(w: Width) -> MemOp {
     match w {
@@ -34,39 +31,24 @@ pub(in super::super) fn amo<B: Builder<Riscv64>>(
     Ok(Flow::Next)
 }
 
-pub(in super::super) fn lr<B: Builder<Riscv64>>(b: &mut B, _: At, a: Lr, w: Width) -> R<B> {
-    let va = get(b, a.rs1);
-    let v = b.load(va, access(w))?;
-    let v = b.share(v);
-    b.set_field(offset_of!(Hart, resv_addr), va);
-    b.set_field(offset_of!(Hart, resv_value), v);
+static RESERVATION: Reservation<Riscv64> = Reservation {
+    address: offset_of!(Hart, resv_addr),
+    value: offset_of!(Hart, resv_value),
+    alone: &ALONE,
+};
+static ALONE: Helper<Riscv64> = asking();
+
+pub(in super::super) fn lr<B: Builder<Riscv64>>(b: &mut B, at: At, a: Lr, w: Width) -> R<B> {
+    let Some(v) = RESERVATION.load(b, at, |b| get(b, a.rs1), access(w))? else {
+        return Ok(Flow::Dispatch);
+    };
     set(b, a.rd, v);
     Ok(Flow::Next)
 }
 
-/// Stores if memory at the reserved address still holds what LR read there.
-pub(in super::super) fn sc<B: Builder<Riscv64>>(b: &mut B, _: At, a: Amo, w: Width) -> R<B> {
-    let va = get(b, a.rs1);
-    let reserved = b.field(offset_of!(Hart, resv_addr));
-    let same = b.cmp(Cond::Eq, Width::W64, reserved, va);
-    b.when(same, |b| {
-        let va = get(b, a.rs1);
-        let new = get(b, a.rs2);
-        let old = b.field(offset_of!(Hart, resv_value));
-        let found = b.cas(va, old, new, access(w))?;
-        let old = b.field(offset_of!(Hart, resv_value));
-        let stored = b.cmp(Cond::Eq, w, found, old);
-        let (yes, no) = (b.imm(STORED), b.imm(NO_RESERVATION));
-        let outcome = b.select(stored, yes, no);
-        b.set_field(offset_of!(Hart, resv_addr), outcome);
-        Ok(())
-    })?;
-    let outcome = b.field(offset_of!(Hart, resv_addr));
-    let yes = b.imm(STORED);
-    let failed = b.cmp(Cond::Ne, Width::W64, outcome, yes);
-    let failed = b.share(failed);
-    let none = b.imm(NO_RESERVATION);
-    b.set_field(offset_of!(Hart, resv_addr), none);
+pub(in super::super) fn sc<B: Builder<Riscv64>>(b: &mut B, at: At, a: Amo, w: Width) -> R<B> {
+    let (va, new) = (|b: &mut B| get(b, a.rs1), |b: &mut B| get(b, a.rs2));
+    let failed = RESERVATION.store(b, at, va, new, access(w))?;
     set(b, a.rd, failed);
     Ok(Flow::Next)
 }
