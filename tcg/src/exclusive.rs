@@ -125,3 +125,37 @@ pub(crate) fn find_store<G: Guest>(load: At, behind: &[u8], mode: u32) -> Reserv
     }
     Reserve::UNKNOWN
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::riscv64::Riscv64;
+    use crate::isa::riscv64::{Amo, Br, I, Insn, J};
+
+    /// What is found behind a load-reserved.
+    fn found(behind: &[Insn]) -> Reserve {
+        const FS_DIRTY: u32 = 3;
+        let bytes: Vec<u8> = behind.iter().flat_map(|i| i.encode().to_le_bytes()).collect();
+        let load = At { pc: 0x8000_0ffc, len: 4, reserve: Reserve::UNKNOWN };
+        find_store::<Riscv64>(load, &bytes, FS_DIRTY)
+    }
+
+    #[test]
+    fn only_stores_that_no_access_comes_before_are_found() {
+        let store = Insn::ScD(Amo { rd: 5, rs1: 10, rs2: 6, order: 0 });
+        let sum = Insn::Addi(I { rd: 6, rs1: 6, imm: 1 });
+        let unequal = Insn::Bne(Br { rs1: 6, rs2: 7, imm: 16 });
+        assert_eq!(found(&[store]).bytes(), Some(4));
+        assert_eq!(found(&[sum, unequal, store]).bytes(), Some(12));
+        let load = Insn::Ld(I { rd: 7, rs1: 6, imm: 0 });
+        let jump = Insn::Jal(J { rd: 0, imm: 8 });
+        let csr = Insn::Csrrs(crate::isa::riscv64::CsrR { rd: 7, rs1: 0, csr: 0xc01 });
+        for other in [load, jump, csr, store] {
+            let behind = [sum, other, store];
+            let expected = (other == store).then_some(8);
+            assert_eq!(found(&behind).bytes(), expected, "{other}");
+        }
+        assert_eq!(found(&[sum; SEQUENCE]), Reserve::UNKNOWN);
+        assert_eq!(found(&[]), Reserve::UNKNOWN);
+    }
+}

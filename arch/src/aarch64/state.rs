@@ -88,7 +88,8 @@ crate::cpu_state! {
         tpidr_el0: u64 = System;
         /// Thread pointer that EL0 only reads.
         tpidrro_el0: u64 = System;
-        /// Address that a load exclusive reserved; [`NO_RESERVATION`] if none.
+        /// Address that a load exclusive reserved, to which the engine adds where its store is;
+        /// [`NO_RESERVATION`] if none.
         exclusive_addr: u64 = Internal;
         /// What it read there: a store exclusive compares by value.
         exclusive_value: u64 = Internal;

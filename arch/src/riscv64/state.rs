@@ -98,7 +98,8 @@ crate::cpu_state! {
         senvcfg: u64 = System, gdb GDB_CSR + 0x10a;
         /// Supervisor timer compare `[Sstc §2]`, in ticks of `time`.
         stimecmp: u64 = System, gdb GDB_CSR + 0x14d;
-        /// Guest physical address that LR reserved; [`NO_RESERVATION`] if none.
+        /// Address that LR reserved, to which the engine adds where its SC is; [`NO_RESERVATION`] if
+        /// none.
         resv_addr: u64 = Internal;
         /// What LR read there: SC compares by value.
         resv_value: u64 = Internal;

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::builder::Reserve;
 use crate::guest::riscv64::Riscv64;
 use crate::isa::riscv64::{self as isa, Ext, PATTERNS};
 
