@@ -626,10 +626,18 @@ pub trait Builder<G: Guest> {
 
     /// Loads from guest virtual address `va`.
     fn load(&mut self, va: Self::V, m: MemOp) -> Result<Self::V, Self::Trap>;
+    /// The same where a store to the address is going to follow.
+    fn load_reserved(&mut self, va: Self::V, m: MemOp) -> Result<Self::V, Self::Trap> {
+        self.load(va, m)
+    }
     /// Stores the low bytes of `v`.
     fn store(&mut self, va: Self::V, v: Self::V, m: MemOp) -> Result<(), Self::Trap>;
     /// Atomically replaces the operand in memory; gives the old value (extended as `m` says).
     fn rmw(&mut self, op: Rmw, va: Self::V, v: Self::V, m: MemOp) -> Result<Self::V, Self::Trap>;
+    /// The same where nobody asks for the old value.
+    fn update(&mut self, op: Rmw, va: Self::V, v: Self::V, m: MemOp) -> Result<(), Self::Trap> {
+        self.rmw(op, va, v, m).map(drop)
+    }
     /// Atomically stores `new` if memory holds `old`; gives the value found (extended).
     fn cas(
         &mut self,

@@ -57,7 +57,7 @@ impl<G: Guest> Reservation<G> {
             }
         };
         let address = va(b);
-        let v = b.load(address, m.aligned())?;
+        let v = b.load_reserved(address, m.aligned())?;
         let v = b.share(v);
         let reserved = self.reserved(b, va, tag);
         b.set_field(self.address, reserved);

@@ -117,7 +117,11 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
     }
 
     fn load(&mut self, va: V, m: MemOp) -> Result<V, Never> {
-        Ok(self.load_value(va, m))
+        Ok(self.load_value(va, m, false))
+    }
+
+    fn load_reserved(&mut self, va: V, m: MemOp) -> Result<V, Never> {
+        Ok(self.load_value(va, m, true))
     }
 
     fn store(&mut self, va: V, v: V, m: MemOp) -> Result<(), Never> {
@@ -127,6 +131,11 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
 
     fn rmw(&mut self, op: Rmw, va: V, v: V, m: MemOp) -> Result<V, Never> {
         Ok(self.rmw_value(op, va, v, m))
+    }
+
+    fn update(&mut self, op: Rmw, va: V, v: V, m: MemOp) -> Result<(), Never> {
+        self.update_value(op, va, v, m);
+        Ok(())
     }
 
     fn cas(&mut self, va: V, old: V, new: V, m: MemOp) -> Result<V, Never> {

@@ -243,11 +243,16 @@ impl<G: Guest> Emit<'_, G> {
         self.row(back);
     }
 
-    pub(super) fn load_value(&mut self, v: V, m: MemOp) -> V {
+    /// `reserve`: a store-conditional follows.
+    pub(super) fn load_value(&mut self, v: V, m: MemOp, reserve: bool) -> V {
         let va = self.operand_address(v);
         let to = self.temp();
         let mem = self.look_up(va, m, false);
         let (form, width) = load_form(m);
+        if reserve {
+            // The cache line is had for writing at once, not first for reading.
+            form::PREFETCHW_MB.m(&mut self.asm, D, Rm::Mem(mem));
+        }
         let start = self.asm.pos();
         self.access();
         form.rm(&mut self.asm, width, to, Rm::Mem(mem));
@@ -440,20 +445,47 @@ impl<G: Guest> Emit<'_, G> {
         }
         let (form, width) = load_form(m);
         form.rm(&mut self.asm, width, old, Rm::Reg(RAX));
+        self.cold_rmw(Some(op), va, value, m, Some(old));
+        self.release();
+        self.push(Node::Host(old))
+    }
 
+    /// The same without the old value: the host has one instruction for more operations then.
+    pub(super) fn update_value(&mut self, op: Rmw, v: V, value: V, m: MemOp) {
+        let (wide, byte) = match op {
+            Rmw::Add => (form::ADD_EV_GV, form::ADD_EB_GB),
+            Rmw::And => (form::AND_EV_GV, form::AND_EB_GB),
+            Rmw::Or => (form::OR_EV_GV, form::OR_EB_GB),
+            Rmw::Xor => (form::XOR_EV_GV, form::XOR_EB_GB),
+            Rmw::Swap | Rmw::Min | Rmw::Max | Rmw::Minu | Rmw::Maxu => {
+                self.rmw_value(op, v, value, m);
+                return;
+            }
+        };
+        let value = self.operand_kept(value);
+        let va = self.address(v);
+        let memory = self.atomic_place(va, m);
+        let form = if m.size == 0 { byte } else { wide };
+        self.access();
+        form.locked().rm(&mut self.asm, operand_size(m), value, memory);
+        self.cold_rmw(Some(op), va, value, m, None);
+        self.release();
+    }
+
+    /// The slow path of an atomic access, a compare-and-exchange if there is no `op`.
+    fn cold_rmw(&mut self, op: Option<Rmw>, va: Va, value: Reg, m: MemOp, old: Option<Reg>) {
         if self.direct && m.size == 0 {
-            self.release();
-            return self.push(Node::Host(old));
+            return;
         }
         self.cold.mov(Q, RDX, value);
         self.cold_address(va);
-        self.cold.mov_imm(RAX, u64::from(rmw_number(Some(op), m)));
+        self.cold.mov_imm(RAX, u64::from(rmw_number(op, m)));
         let stub = self.calls().rmw;
         self.cold_access(stub);
-        self.cold.mov(Q, old, RAX);
+        if let Some(old) = old {
+            self.cold.mov(Q, old, RAX);
+        }
         self.cold_back();
-        self.release();
-        self.push(Node::Host(old))
     }
 
     /// rax = old value, by compare-and-exchange until nobody came between.
@@ -507,18 +539,7 @@ impl<G: Guest> Emit<'_, G> {
         form.locked().rm(&mut self.asm, operand_size(m), new, memory);
         let (extend, width) = load_form(m);
         extend.rm(&mut self.asm, width, found, Rm::Reg(RAX));
-
-        if self.direct && m.size == 0 {
-            self.release();
-            return self.push(Node::Host(found));
-        }
-        self.cold.mov(Q, RDX, new);
-        self.cold_address(va);
-        self.cold.mov_imm(RAX, u64::from(rmw_number(None, m)));
-        let stub = self.calls().rmw;
-        self.cold_access(stub);
-        self.cold.mov(Q, found, RAX);
-        self.cold_back();
+        self.cold_rmw(None, va, new, m, Some(found));
         self.release();
         self.push(Node::Host(found))
     }

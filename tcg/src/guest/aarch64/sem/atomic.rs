@@ -96,7 +96,6 @@ pub(in super::super) fn atomic<B: Builder<Aarch64>>(
     op: Rmw,
     m: MemOp,
 ) -> R<B> {
-    let va = b.get(a.rn);
     let v = get(b, a.rs);
     // Comparisons look at more than narrow operands have.
     let v = match (op, m.size) {
@@ -106,8 +105,18 @@ pub(in super::super) fn atomic<B: Builder<Aarch64>>(
         (Rmw::Minu | Rmw::Maxu, 1) => b.un(Un::Zext16, W64, v),
         _ => v,
     };
-    let old = b.rmw(op, va, v, m.aligned())?;
-    set(b, a.rt, old);
+    rmw(b, a, op, v, m)
+}
+
+/// The instruction is called a store if the old value goes to the zero register.
+fn rmw<B: Builder<Aarch64>>(b: &mut B, a: Atomic, op: Rmw, v: B::V, m: MemOp) -> R<B> {
+    let va = b.get(a.rn);
+    if a.rt == super::SP {
+        b.update(op, va, v, m.aligned())?;
+    } else {
+        let old = b.rmw(op, va, v, m.aligned())?;
+        set(b, a.rt, old);
+    }
     Ok(Flow::Next)
 }
 
@@ -118,12 +127,9 @@ pub(in super::super) fn atomic_clear<B: Builder<Aarch64>>(
     a: Atomic,
     m: MemOp,
 ) -> R<B> {
-    let va = b.get(a.rn);
     let v = get(b, a.rs);
     let kept = b.un(Un::Not, W64, v);
-    let old = b.rmw(Rmw::And, va, kept, m.aligned())?;
-    set(b, a.rt, old);
-    Ok(Flow::Next)
+    rmw(b, a, Rmw::And, kept, m)
 }
 
 pub(in super::super) fn cas<B: Builder<Aarch64>>(b: &mut B, _: At, a: Atomic, m: MemOp) -> R<B> {

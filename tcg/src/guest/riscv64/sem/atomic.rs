@@ -26,8 +26,12 @@ pub(in super::super) fn amo<B: Builder<Riscv64>>(
 ) -> R<B> {
     let va = get(b, a.rs1);
     let v = get(b, a.rs2);
-    let old = b.rmw(op, va, v, access(w))?;
-    set(b, a.rd, old);
+    if a.rd == 0 {
+        b.update(op, va, v, access(w))?;
+    } else {
+        let old = b.rmw(op, va, v, access(w))?;
+        set(b, a.rd, old);
+    }
     Ok(Flow::Next)
 }
 
