@@ -95,6 +95,9 @@ impl<G: Guest> Machine<G> {
             Mode::Jit { threshold } => (Native::new(config.code_bytes, calls.as_ref())?, threshold),
             Mode::Interpreter | Mode::Eval => (None, u32::MAX),
         };
+        if let Some(native) = native.as_ref().filter(|_| config.vcpus > 1) {
+            native.lock();
+        }
         let threshold = if native.is_some() { threshold } else { u32::MAX };
         let kind = if memory.is_some() { "program" } else { "machine" };
         let learning = config.learning.filter(|_| native.is_some());
@@ -115,6 +118,15 @@ impl<G: Guest> Machine<G> {
             firmware_calls: config.firmware_calls,
             shared: G::Shared::default(),
         }))
+    }
+
+    /// From now on others may access the same memory while a vCPU executes an instruction: another
+    /// process, if it is shared. Until then, and as long as there is one vCPU, translated code leaves out
+    /// what keeps them apart. No vCPU is inside `run`.
+    pub fn share_memory(&self) {
+        if let Some(native) = &self.cache.native {
+            native.lock();
+        }
     }
 
     /// Number of vCPUs.

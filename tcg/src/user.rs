@@ -139,9 +139,13 @@ impl<G: Guest> Machine<G> {
 
     /// A vCPU for one more thread; `None` if there are too many.
     pub fn add_vcpu(self: &Arc<Self>, state: G::State) -> Option<Vcpu<G>> {
-        let core = self
+        let mut core = self
             .cells
             .vacant(|tables, index| Core::new(self.clone(), tables, index, state.clone()))?;
+        // The first is number 0, and before another begins nobody runs.
+        if core.get().index != 0 {
+            self.share_memory();
+        }
         Some(Vcpu { core, machine: self.clone() })
     }
 

@@ -200,6 +200,10 @@ impl<G: Guest> Native<G> {
         match self.none {}
     }
 
+    pub(crate) fn lock(&self) {
+        match self.none {}
+    }
+
     pub(crate) fn settled(&self) {
         match self.none {}
     }

@@ -37,12 +37,38 @@ static void *busy(void *arg) {
   return 0;
 }
 
+// One with the result asked for, one without, one by compare and exchange.
+static __attribute__((noinline)) void counting(long *counters) {
+  long seen = 0;
+  for (int i = 0; i < 100000; i++) {
+    seen |= __atomic_fetch_add(&counters[0], 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&counters[1], 1, __ATOMIC_SEQ_CST);
+    long old = __atomic_load_n(&counters[2], __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&counters[2], &old, old + 1, 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+  }
+  if (seen < 0) abort();
+}
+
 static _Thread_local int local = 4;
 
 int main(int argc, char **argv) {
   setvbuf(stdout, 0, _IOLBF, 0);
   int status, *shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (argc > 1) { printf("ran with %s\n", argv[1]); return 9; }
+
+  // Processes of one thread each count in memory that they share: made writable before the fork, and
+  // by the child; code that counts has run before.
+  for (int late = 0; late < 2; late++) {
+    long *counters = mmap(0, 4096, late ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    long own[3] = {0};
+    counting(own);
+    pid_t child = fork();
+    mprotect(counters, 4096, PROT_READ | PROT_WRITE);
+    counting(counters);
+    if (!child) _exit(0);
+    wait(&status);
+    printf("counted %ld %ld %ld, alone %ld\n", counters[0], counters[1], counters[2], own[0] + own[1] + own[2]);
+  }
 
   for (int i = 0; i < 20; i++) {
     if (!fork()) { local += i; *shared += local; _exit(work(1000 + i) == work(1000 + i) ? i : 99); }

@@ -62,6 +62,13 @@ pub struct Request {
     pub offset: u64,
 }
 
+impl Request {
+    /// What is stored there others may see.
+    pub(crate) fn shared(&self) -> bool {
+        self.flags & libc::MAP_TYPE != libc::MAP_PRIVATE
+    }
+}
+
 /// Told, with its start and length, of each range whose code is not valid any more.
 pub type DropCode = Box<dyn Fn(u64, u64) + Send + Sync>;
 
@@ -208,6 +215,13 @@ impl Space {
             .is_ok_and(|range| map.areas.is_full(range))
     }
 
+    /// Whether some of the range is shared with other processes, or may be.
+    pub fn shares(&self, addr: u64, len: u64) -> bool {
+        let map = self.lock();
+        let range = addr..addr.saturating_add(len).min(END).max(addr);
+        map.areas.within(range).any(|(_, kind)| kind.shared)
+    }
+
     /// Whether some of the range may be executed.
     pub fn executes(&self, range: Range<u64>) -> bool {
         self.lock().areas.executes(range)
@@ -240,7 +254,7 @@ impl Map {
         let kind = Kind {
             prot: self.prot(r.prot),
             grows: r.flags & libc::MAP_GROWSDOWN != 0,
-            shared: r.flags & libc::MAP_TYPE != libc::MAP_PRIVATE,
+            shared: r.shared(),
         };
         let ours = libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_GROWSDOWN | MAP_32BIT;
         let flags = r.flags & !ours;

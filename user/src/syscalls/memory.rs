@@ -12,6 +12,9 @@ pub(crate) fn mmap<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno>
     }
     let fd = if flags & libc::MAP_ANONYMOUS != 0 { -1 } else { int(a[4]) };
     let request = Request { addr: a[0], len: a[1], prot: int(a[2]), flags, fd, offset: a[5] };
+    if request.shared() && request.prot & libc::PROT_WRITE != 0 {
+        t.process.machine.share_memory();
+    }
     t.process.space.map(request)
 }
 
@@ -20,6 +23,9 @@ pub(crate) fn munmap<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errn
 }
 
 pub(crate) fn mprotect<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    if int(a[2]) & libc::PROT_WRITE != 0 && t.process.space.shares(a[0], a[1]) {
+        t.process.machine.share_memory();
+    }
     t.process.space.protect(a[0], a[1], int(a[2])).map(|()| 0)
 }
 
@@ -57,6 +63,7 @@ pub(crate) fn madvise<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Err
 }
 
 pub(crate) fn shmat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
+    t.process.machine.share_memory();
     t.process.space.attach(a[0], a[1], int(a[2]))
 }
 

@@ -134,6 +134,10 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) flags: Flags,
     /// Every store is known to be visible to others before the next load.
     pub(super) ordered: bool,
+    /// Nobody else accesses the memory yet: locked instructions order nothing.
+    pub(super) alone: bool,
+    /// Where LOCK prefixes are.
+    pub(super) locks: Vec<usize>,
     /// The guest's mode.
     pub(super) mode: u32,
     pub(super) fp: Fp,
@@ -201,6 +205,8 @@ impl<'a, G: Guest> Emit<'a, G> {
             usage,
             index: 0,
             ordered: false,
+            alone: false,
+            locks: Vec::new(),
             mode,
             fp: Fp::default(),
             direct: false,

@@ -415,7 +415,7 @@ impl<G: Guest> Emit<'_, G> {
     fn atomic_place(&mut self, va: Va, m: MemOp) -> Rm {
         let mem =
             self.look_up(va, MemOp { aligned: !(self.direct && G::SPLIT_ATOMICS), ..m }, true);
-        self.ordered = true;
+        self.ordered = !self.alone;
         if self.direct {
             return Rm::Mem(mem);
         }
@@ -430,16 +430,16 @@ impl<G: Guest> Emit<'_, G> {
         let memory = self.atomic_place(va, m);
         let size = operand_size(m);
         match op {
-            Rmw::Swap | Rmw::Add => {
-                let (wide, byte) = if op == Rmw::Swap {
-                    (form::XCHG_EV_GV, form::XCHG_EB_GB)
-                } else {
-                    (form::XADD_EV_GV.locked(), form::XADD_EB_GB.locked())
-                };
+            Rmw::Swap => {
+                // Locked without the prefix.
                 self.asm.mov(Q, RAX, value);
-                let form = if m.size == 0 { byte } else { wide };
+                let form = if m.size == 0 { form::XCHG_EB_GB } else { form::XCHG_EV_GV };
                 self.access();
                 form.rm(&mut self.asm, size, RAX, memory);
+            }
+            Rmw::Add => {
+                self.asm.mov(Q, RAX, value);
+                self.locked(form::XADD_EV_GV, form::XADD_EB_GB, m, RAX, memory);
             }
             _ => self.rmw_loop(op, value, m, memory),
         }
@@ -465,11 +465,17 @@ impl<G: Guest> Emit<'_, G> {
         let value = self.operand_kept(value);
         let va = self.address(v);
         let memory = self.atomic_place(va, m);
-        let form = if m.size == 0 { byte } else { wide };
-        self.access();
-        form.locked().rm(&mut self.asm, operand_size(m), value, memory);
+        self.locked(wide, byte, m, value, memory);
         self.cold_rmw(Some(op), va, value, m, None);
         self.release();
+    }
+
+    /// A locked access to memory: the form for its size.
+    fn locked(&mut self, wide: Form, byte: Form, m: MemOp, reg: Reg, memory: Rm) {
+        let form = if m.size == 0 { byte } else { wide };
+        self.access();
+        self.locks.push(self.asm.pos());
+        form.locked().rm(&mut self.asm, operand_size(m), reg, memory);
     }
 
     /// The slow path of an atomic access, a compare-and-exchange if there is no `op`.
@@ -520,9 +526,7 @@ impl<G: Guest> Emit<'_, G> {
                 self.asm.cmov(replace, RDX, value);
             }
         }
-        let form = if m.size == 0 { form::CMPXCHG_EB_GB } else { form::CMPXCHG_EV_GV };
-        self.access();
-        form.locked().rm(&mut self.asm, size, RDX, memory);
+        self.locked(form::CMPXCHG_EV_GV, form::CMPXCHG_EB_GB, m, RDX, memory);
         self.asm.jcc_back(cc::NE, again);
     }
 
@@ -534,9 +538,7 @@ impl<G: Guest> Emit<'_, G> {
         let found = self.temp();
         let memory = self.atomic_place(va, m);
         self.asm.load(Q, RAX, layout::spill::<G>(0));
-        let form = if m.size == 0 { form::CMPXCHG_EB_GB } else { form::CMPXCHG_EV_GV };
-        self.access();
-        form.locked().rm(&mut self.asm, operand_size(m), new, memory);
+        self.locked(form::CMPXCHG_EV_GV, form::CMPXCHG_EB_GB, m, new, memory);
         let (extend, width) = load_form(m);
         extend.rm(&mut self.asm, width, found, Rm::Reg(RAX));
         self.cold_rmw(None, va, new, m, Some(found));

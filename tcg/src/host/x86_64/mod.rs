@@ -91,6 +91,10 @@ const ENTRY_BYTES: usize = 5;
 /// Parts that the buffer is used in, in turn: when one is full, all code is forgotten and the
 /// next is written, while the other vCPUs may still run what is in the old one.
 const PARTS: usize = 2;
+/// The prefix of locked instructions.
+const LOCK: u8 = 0xf0;
+/// In its place if nobody else accesses the memory: a prefix that says nothing [SDM-2A §2.1.1].
+const NO_LOCK: u8 = 0x3e;
 /// More than any block's code.
 const BLOCK_ROOM: usize = 64 << 10;
 
@@ -103,6 +107,9 @@ struct Space<G: Guest> {
     hot: usize,
     /// Where the next block's slow paths go.
     cold: usize,
+    /// As long as there is one vCPU, and nobody else who shares its memory: where a prefix is to become
+    /// LOCK when that changes.
+    locks: Option<Vec<usize>>,
     /// Blocks by the offset of their code and of their slow paths.
     blocks: BTreeMap<usize, Arc<Block<G>>>,
 }
@@ -163,7 +170,8 @@ impl<G: Guest> Native<G> {
         buf.write(0, &code);
         let pool = Pool::new(code.len().next_multiple_of(64));
         let start = code.len().next_multiple_of(64) + Pool::BYTES;
-        let space = Space { part: 0, settling: false, hot: 0, cold: 0, blocks: BTreeMap::new() };
+        let (locks, blocks) = (Some(Vec::new()), BTreeMap::new());
+        let space = Space { part: 0, settling: false, hot: 0, cold: 0, locks, blocks };
         let native = Self {
             buf,
             stubs,
@@ -187,6 +195,9 @@ impl<G: Guest> Native<G> {
     fn begin_part(&self, space: &mut Space<G>, part: usize) {
         let (hot, cold, end) = self.part(part);
         space.blocks.retain(|at, _| !(hot..end).contains(at));
+        if let Some(locks) = &mut space.locks {
+            locks.retain(|at| !(hot..end).contains(at));
+        }
         (space.part, space.hot, space.cold) = (part, hot, cold);
     }
 
@@ -203,6 +214,13 @@ impl<G: Guest> Native<G> {
         cache.clear();
         self.begin_part(&mut space, next);
         true
+    }
+
+    /// From now on others see what the vCPU does to memory. It is not inside [`Self::enter`].
+    pub(crate) fn lock(&self) {
+        for at in self.space().locks.take().into_iter().flatten() {
+            self.buf.write(at, &[LOCK]);
+        }
     }
 
     /// Before a process splits in two: nobody makes code.
@@ -406,6 +424,7 @@ impl<G: Guest> Native<G> {
             usage,
         );
         e.direct = self.direct;
+        e.alone = space.locks.is_some();
         if let Some(exits) = exits {
             e.look_ahead(&exits);
         }
@@ -434,6 +453,13 @@ impl<G: Guest> Native<G> {
         }
         if e.asm.pos() > BLOCK_ROOM || e.cold.pos() > BLOCK_ROOM {
             return 0;
+        }
+        for &at in &e.locks {
+            debug_assert_eq!(e.asm.code[at], LOCK);
+            if let Some(locks) = &mut space.locks {
+                e.asm.code[at] = NO_LOCK;
+                locks.push(hot + at);
+            }
         }
         self.buf.write(hot, &e.asm.code);
         self.buf.write(cold, &e.cold.code);
