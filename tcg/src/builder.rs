@@ -659,6 +659,10 @@ pub trait Builder<G: Guest> {
     /// Calls plain Rust over the CPU state.
     fn call(&mut self, h: &'static Helper<G>, args: &[Self::V]) -> Result<Self::V, Self::Trap>;
 
+    /// Whether somebody asks for the arithmetic flags behind the instruction, if it sets them.
+    fn wants_flags(&self) -> bool {
+        true
+    }
     /// Sets the arithmetic flags from an operation of width `w` with result `r`. They can also be
     /// read and written as the field [`Guest::FLAGS`], in the form of [`crate::ops::flags`].
     fn flags(&mut self, op: FlagOp, w: Width, a: Self::V, b: Self::V, r: Self::V);

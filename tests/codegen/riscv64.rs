@@ -98,6 +98,7 @@ fn riscv64_on_this_host() {
         ("store", &[Sd(s(A0, 8, A1))]),
         ("store of zero", &[Sw(s(ZERO, 0, A1))]),
         ("atomic sum", &[AmoaddW(Amo { rd: A0, rs1: A1, rs2: A2, order: 0 })]),
+        ("atomic or", &[AmoorD(Amo { rd: ZERO, rs1: A1, rs2: A2, order: 0 })]),
         ("load-reserved of which nothing is known", &[LrD(Lr { rd: A0, rs1: A1, order: 0 })]),
         ("store-conditional", &[ScD(Amo { rd: A0, rs1: A1, rs2: A2, order: 0 })]),
         (

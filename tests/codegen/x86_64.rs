@@ -37,6 +37,8 @@ fn snippet(title: &'static str, code: &[u8]) -> Option<Snippet> {
 fn x86_64_on_this_host() {
     let table: &[(&'static str, &[u8])] = &[
         ("sum whose flags are overwritten", &[0x48, 0x01, 0xd0, 0x48, 0x29, 0xca]),
+        ("locked or whose flags nobody wants", &[0xf0, 0x09, 0x07, 0x31, 0xc0]),
+        ("locked or whose flags are wanted", &[0xf0, 0x09, 0x07, 0x74, 0x20]),
         ("sum whose flags outlive the block", &[0x48, 0x01, 0xd0]),
         ("sum of local registers", &[0x4d, 0x01, 0xc8]),
         ("comparison and branch", &[0x48, 0x39, 0xd0, 0x74, 0x20]),

@@ -230,6 +230,10 @@ impl<G: Guest> Builder<G> for Emit<'_, G> {
         Ok(self.result_from(RAX))
     }
 
+    fn wants_flags(&self) -> bool {
+        self.wanted_flags() != 0
+    }
+
     fn flags(&mut self, op: FlagOp, w: Width, a: V, b: V, r: V) {
         self.set_flags(op, w, a, b, r);
     }

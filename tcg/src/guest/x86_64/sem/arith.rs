@@ -69,6 +69,10 @@ pub(in super::super) fn alu<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn, 
         };
         let negative = op.bin() == Bin::Sub;
         let change = if negative { b.un(Un::Neg, w, operand) } else { operand };
+        if !b.wants_flags() {
+            b.update(op.rmw(), va, change, m)?;
+            return Ok(Flow::Next);
+        }
         let x = b.rmw(op.rmw(), va, change, m)?;
         let r = b.bin(op.bin(), w, x, operand);
         b.flags(op.flags(), w, x, y, r);
@@ -110,7 +114,7 @@ pub(in super::super) fn not<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) 
     let place = place(b, at, insn, to);
     if let (Place::Memory(va, m), true) = (place, insn.lock) {
         let ones = b.imm(u64::MAX);
-        b.rmw(Rmw::Xor, va, ones, m)?;
+        b.update(Rmw::Xor, va, ones, m)?;
         return Ok(Flow::Next);
     }
     let x = load(b, insn, place)?;
@@ -156,6 +160,10 @@ pub(in super::super) fn step<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn,
     let one = b.imm(1);
     if let (Place::Memory(va, m), true) = (place, insn.lock) {
         let by = b.imm(if op == Step::Inc { 1 } else { u64::MAX });
+        if !b.wants_flags() {
+            b.update(Rmw::Add, va, by, m)?;
+            return Ok(Flow::Next);
+        }
         let x = b.rmw(Rmw::Add, va, by, m)?;
         let r = b.bin(bin, w, x, one);
         b.flags(flags, w, x, one, r);
