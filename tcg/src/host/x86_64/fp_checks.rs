@@ -3,7 +3,8 @@
 
 use super::asm::{Alu, D, Q, Rm, cc, form};
 use super::emit::Emit;
-use super::fp::{Low, by};
+use super::fp::Low;
+use super::fp_arith::by;
 use super::pool::Constant;
 use super::regs::*;
 use crate::builder::Fmt;

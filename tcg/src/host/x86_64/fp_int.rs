@@ -2,7 +2,8 @@
 
 use super::asm::{self, Alu, B, D, Q, cc, form};
 use super::emit::{Emit, V};
-use super::fp::{F, FNode, by};
+use super::fp::{F, FNode};
+use super::fp_arith::by;
 use super::layout;
 use super::regs::*;
 use crate::builder::{FCond, Fmt, FpOp, IntTy, MemOp, Rm};

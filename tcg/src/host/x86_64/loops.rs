@@ -14,7 +14,7 @@
 
 use super::asm::{Alu, D, Q, Rm, cc, form};
 use super::emit::{Emit, Node, V};
-use super::fp::XLocal;
+use super::fp_registers::XLocal;
 use super::layout;
 use super::places::Local;
 use super::regs::*;

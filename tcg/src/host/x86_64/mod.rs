@@ -13,8 +13,10 @@ mod features;
 mod flags;
 mod flow;
 mod fp;
+mod fp_arith;
 mod fp_checks;
 mod fp_int;
+mod fp_registers;
 mod fp_table;
 #[cfg(test)]
 mod fpu_oracle;

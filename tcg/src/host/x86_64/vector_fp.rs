@@ -4,7 +4,8 @@
 use super::asm::{self, Form, Q, cc, form::*};
 use super::emit::Emit;
 use super::flags::Compared;
-use super::fp::{F, Low, by};
+use super::fp::{F, Low};
+use super::fp_arith::by;
 use super::layout;
 use super::regs::*;
 use super::vector::{X0, X1};
