@@ -123,6 +123,10 @@ fn finish(value: Pair, scale: i32, sign_of_zero: bool, control: &mut Control) ->
 /// Numbers below this power of two are their own first approximation.
 const TINY: i32 = -400;
 
+/// The sine of smaller numbers is between them and the next number towards zero, further than a pair
+/// of doubles can tell; the cosine is as close to 1.
+const TINY_ANGLE: i32 = -33;
+
 /// x + x³ · `series`(x²): odd functions near zero.
 fn odd_series(x: Pair, terms: u32, term: impl Fn(u32, Pair) -> Pair) -> Pair {
     let square = x * x;
@@ -387,7 +391,7 @@ pub fn sine_cosine(x: Extended, control: &mut Control) -> Option<(Extended, Exte
         _ => {}
     }
     let p = parts(x);
-    if p.exp < TINY {
+    if p.exp < TINY_ANGLE {
         let just_below = (u128::from(p.sig) << 64) - 1;
         let shift = just_below.leading_zeros();
         let sine = round(p.sign, p.exp - shift as i32, just_below << shift, control);

@@ -95,6 +95,23 @@ fn elementary_functions_are_those_of_doubles() {
     }
 }
 
+/// The sine of a small number is a little smaller, also of one whose significand a double cannot hold.
+#[test]
+fn sines_of_small_numbers_are_rounded_as_control_says() {
+    let x = Extended { high: 0x3fc3, sig: u64::MAX };
+    let below = Extended { sig: u64::MAX - 1, ..x };
+    for (rounding, expected) in
+        [(Rounding::NearestEven, x), (Rounding::Up, x), (Rounding::Down, below)]
+    {
+        let c = &mut Control { rounding, ..Control::new() };
+        let (sine, cosine) = sine_cosine(x, c).expect("a small angle");
+        assert_eq!(sine, expected, "{rounding:?}");
+        let one_down = Extended { high: 0x3ffe, sig: u64::MAX };
+        let rounds_down = rounding == Rounding::Down;
+        assert_eq!(cosine, if rounds_down { one_down } else { Extended::ONE }, "{rounding:?}");
+    }
+}
+
 #[test]
 fn decimal_digits_come_back() {
     let c = &mut Control::new();
