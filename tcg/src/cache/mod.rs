@@ -132,6 +132,14 @@ impl<G: Guest> Block<G> {
         At { pc: self.key.pc & !PAGE_MASK | u64::from(i.offset), len: i.len }
     }
 
+    /// How many instructions it has.
+    pub(crate) fn insns(&self) -> u32 {
+        match &self.body {
+            Body::Insns(run) => run.len() as u32,
+            Body::Undefined(_) => 1,
+        }
+    }
+
     /// Entry of its host code; 0 as long as it has none.
     pub(crate) fn code(&self) -> u64 {
         self.code.load(Acquire)
