@@ -262,6 +262,11 @@ impl<G: Guest> Cache<G> {
         pages.get(&key.page())?.blocks.get(&key.in_page()).cloned()
     }
 
+    /// Whether blocks begin or end in a page.
+    pub(crate) fn has_blocks(&self, page: u64) -> bool {
+        self.pages.read().unwrap_or_else(PoisonError::into_inner).contains_key(&page)
+    }
+
     /// To be asked before the bytes of a block are marked as code and read.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(SeqCst)
