@@ -1,6 +1,7 @@
 //! A machine: what its virtual CPUs share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use arch::io::{GuestIo, VcpuClock};
 
@@ -13,7 +14,7 @@ use crate::learnt::{Learning, Learnt};
 use crate::mmu::pages::{CODE, WATCH, WRITERS};
 use crate::mmu::ram::{Place, Ram, Slot, SlotError};
 use crate::mmu::user::UserMemory;
-use crate::user::HostCalls;
+use crate::user::{HostCalls, UserConfig};
 use crate::vcpu::{Core, Signals, Work};
 
 /// How guest code is executed.
@@ -67,6 +68,8 @@ pub struct Machine<G: Guest> {
     pub(crate) alone: Alone,
     /// Runs of a block before it is translated; `u32::MAX` never.
     pub(crate) threshold: u32,
+    /// What is left of [`UserConfig::patience`].
+    patience: AtomicU32,
     /// [`Mode::Eval`].
     pub(crate) eval: bool,
     /// What the vCPUs reach outside themselves.
@@ -87,10 +90,11 @@ impl<G: Guest> Machine<G> {
 
     pub(crate) fn with_memory(
         config: Config,
-        user: Option<(Arc<dyn UserMemory>, &'static [i16])>,
+        process: Option<UserConfig>,
     ) -> Result<Arc<Self>, NativeError> {
-        let calls = user.as_ref().map(|(memory, calls)| HostCalls::new(calls, &**memory));
-        let memory = user.map(|(memory, _)| memory);
+        let calls = process.as_ref().map(|p| HostCalls::new(p.host_calls, &*p.memory));
+        let patience = process.as_ref().map_or(0, |p| p.patience);
+        let memory = process.map(|p| p.memory);
         let (native, threshold) = match config.mode {
             Mode::Jit { threshold } => (Native::new(config.code_bytes, calls.as_ref())?, threshold),
             Mode::Interpreter | Mode::Eval => (None, u32::MAX),
@@ -112,6 +116,7 @@ impl<G: Guest> Machine<G> {
             cache: Cache::new(native, learnt),
             alone: Alone::default(),
             threshold,
+            patience: AtomicU32::new(patience),
             eval: config.mode == Mode::Eval,
             io: config.io,
             clock: config.clock,
@@ -127,6 +132,17 @@ impl<G: Guest> Machine<G> {
         if let Some(native) = &self.cache.native {
             native.lock();
         }
+    }
+
+    /// Whether a hot block of so many instructions is not to be translated yet. Threads that ask at
+    /// the same time may be counted as one.
+    #[inline]
+    pub(crate) fn waits(&self, insns: u32) -> bool {
+        let left = self.patience.load(Relaxed);
+        if left != 0 {
+            self.patience.store(left.saturating_sub(insns), Relaxed);
+        }
+        left != 0
     }
 
     /// Number of vCPUs.

@@ -261,7 +261,11 @@ impl<G: Guest> Core<G> {
     /// Counts a run of a block without code, and translates it when it is hot; gives its code,
     /// or 0.
     fn warm(&mut self, block: &Arc<Block<G>>) -> u64 {
-        if block.hits.fetch_add(1, Relaxed) < self.machine.threshold {
+        // Not as one operation, which would take longer than to run most blocks' instructions: what
+        // others count at the same moment may be lost.
+        let hits = block.hits.load(Relaxed);
+        block.hits.store(hits.wrapping_add(1), Relaxed);
+        if hits < self.machine.threshold || self.machine.waits(block.insns()) {
             return 0;
         }
         let machine = self.machine.clone();

@@ -20,6 +20,10 @@ pub struct UserConfig {
     pub mode: Mode,
     /// Bytes of host code kept at most.
     pub code_bytes: usize,
+    /// Instructions that blocks that are hot execute in the interpreter nevertheless, before the
+    /// first one is translated: a program that ends soon is done by then, and the translator would
+    /// have taken longer to come into memory than it saves.
+    pub patience: u32,
     /// Its address space.
     pub memory: Arc<dyn UserMemory>,
     /// Its time, for counters that it may read.
@@ -130,11 +134,11 @@ impl<G: Guest> Machine<G> {
             mode: config.mode,
             code_bytes: config.code_bytes,
             io: Arc::new(NoDevices),
-            clock: config.clock,
+            clock: config.clock.clone(),
             firmware_calls: false,
-            learning: config.learning,
+            learning: config.learning.clone(),
         };
-        Ok(Self::with_memory(all, Some((config.memory, config.host_calls)))?)
+        Ok(Self::with_memory(all, Some(config))?)
     }
 
     /// A vCPU for one more thread; `None` if there are too many.

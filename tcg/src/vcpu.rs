@@ -372,10 +372,8 @@ impl<G: Guest> Core<G> {
     /// A jump table for a fetch space and mode that has none; its place among the others.
     fn new_table(&mut self, of: (u64, u32)) -> usize {
         if self.jumps.len() < JUMP_TABLES {
-            // A program's first thread runs through its C library's start.
-            let busy = self.direct && self.index == 0;
             let entries = jumps::entries(self.direct);
-            let jumps = Jumps::new(self.machine.cache.miss_code(), entries, busy);
+            let jumps = Jumps::new(self.machine.cache.miss_code(), entries);
             self.jumps.push(Table { of, turn: 0, jumps });
             return self.jumps.len() - 1;
         }

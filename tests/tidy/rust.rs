@@ -33,7 +33,6 @@ const UNSAFE: &[(&str, &str)] = &[
     ("tcg/src/jit/cell.rs", "hands out the one exclusive reference to a vCPU's core"),
     ("tcg/src/jit/codebuf.rs", "maps executable memory and patches code in it"),
     ("tcg/src/mmu/host.rs", "guest memory is raw memory shared with the guest"),
-    ("tcg/src/mmu/populate.rs", "advice to the kernel about memory"),
     ("user/src/host/call.rs", "makes system calls that a guest chose"),
     ("user/src/host/heap.rs", "settings of the C library's allocator"),
     ("user/src/host/identity.rs", "getauxval and getrandom"),

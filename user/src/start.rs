@@ -24,6 +24,9 @@ use crate::{Isa, Mem, Options, Process, Thread, host, thread};
 /// Bytes of host code kept at most.
 const CODE_BYTES: usize = 128 << 20;
 
+/// Instructions of hot code that are interpreted before anything is translated.
+const PATIENCE: u32 = 1 << 15;
+
 /// A program to be run, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
@@ -173,6 +176,7 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     let config = UserConfig {
         mode,
         code_bytes: CODE_BYTES,
+        patience: PATIENCE,
         memory: space.clone(),
         clock: Arc::new(HostClock::default()),
         // What is to be shown has to be seen.

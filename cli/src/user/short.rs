@@ -14,7 +14,9 @@ pub(super) fn parse(mut words: impl Iterator<Item = OsString>) -> Option<User> {
         let word = words.next()?;
         match word.to_str() {
             Some("--arch") => {
-                user.arch = Some(ArchArg::from_str(words.next()?.to_str()?, false).ok()?);
+                let name = words.next()?;
+                let mut all = ArchArg::value_variants().iter();
+                user.arch = Some(*all.find(|arch| name == arch.name())?);
             }
             Some("-L" | "--sysroot") => user.sysroot = Some(words.next()?.into()),
             Some("--argv0") => user.argv0 = Some(words.next()?),

@@ -61,6 +61,9 @@ impl<G: Guest> Core<G> {
         }
         let gpa = self.fetch_address(pc)?;
         let key = Key { gpa, pc, mode: self.fetch_space.1 };
+        if self.pages.is_new(&key, self.machine.cache.epoch()) {
+            return self.build(key);
+        }
         if let Some(block) = self.machine.cache.find(&key) {
             // Its second page is mapped by this space too, or the fetch faults.
             if block.last_page() != block.first_page() {
@@ -213,7 +216,7 @@ impl<G: Guest> Core<G> {
                 // Once more, for an error that names the instruction's address.
                 self.code_bytes(gpa, va, &mut page.bytes[..1])?;
             }
-            page.known.clear();
+            page.known.clear(!self.machine.cache.has_blocks(number));
             page.number = number;
             page.epoch = if read? { epoch } else { NEVER };
             page.hints = Hints::default();
@@ -307,9 +310,19 @@ impl<G: Guest> CodePages<G> {
     fn take(&mut self, number: u64) -> Box<CodePage<G>> {
         let new = || {
             let (hints, known) = (Hints::default(), Known::default());
-            Box::new(CodePage { number: u64::MAX, epoch: NEVER, hints, bytes: [0; 4096], known })
+            let (number, epoch, bytes) = (u64::MAX, NEVER, [0; PAGE_SIZE as usize]);
+            Box::new(CodePage { number, epoch, hints, bytes, known })
         };
         self.pages[number as usize % PAGES].take().unwrap_or_else(new)
+    }
+
+    /// No block has been made there, as far as this vCPU knows: there is none to be looked for.
+    fn is_new(&self, key: &Key, epoch: u64) -> bool {
+        self.pages[key.page() as usize % PAGES].as_ref().is_some_and(|page| {
+            page.number == key.page()
+                && page.epoch == epoch
+                && page.known.is_new((key.gpa & PAGE_MASK) as usize, key.mode)
+        })
     }
 
     fn put(&mut self, page: Box<CodePage<G>>) {

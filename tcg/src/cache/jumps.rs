@@ -9,7 +9,6 @@ use rustc_hash::FxHashMap;
 
 use super::Block;
 use crate::guest::Guest;
-use crate::mmu::populate::populate;
 use crate::mmu::{PAGE_BITS, PAGE_SIZE};
 
 /// The entries of a table. `direct`: in user mode, where a table is to be there at once. A kernel
@@ -69,13 +68,9 @@ pub(crate) const fn index(pc: u64, align: u64, entries: usize) -> usize {
 }
 
 impl<G: Guest> Jumps<G> {
-    /// An empty table; `miss` is the code that a jump to an unknown address goes to. `busy`: even a
-    /// short run will use most of its pages.
-    pub(crate) fn new(miss: u64, entries: usize, busy: bool) -> Self {
+    /// An empty table; `miss` is the code that a jump to an unknown address goes to.
+    pub(crate) fn new(miss: u64, entries: usize) -> Self {
         let mut table = vec![[0; 2]; entries];
-        if busy {
-            populate(&mut table);
-        }
         table[0] = [EMPTY, miss];
         Self {
             table: table.into(),
@@ -291,7 +286,7 @@ mod tests {
     }
 
     fn table() -> Jumps<Riscv64> {
-        Jumps::new(MISS, entries(false), false)
+        Jumps::new(MISS, entries(false))
     }
 
     fn entry(table: &Jumps<Riscv64>, pc: u64) -> Jump {

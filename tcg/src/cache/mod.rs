@@ -141,6 +141,14 @@ impl<G: Guest> Block<G> {
         i.at(self.key.pc)
     }
 
+    /// How many instructions it has.
+    pub(crate) fn insns(&self) -> u32 {
+        match &self.body {
+            Body::Insns(run) => run.len() as u32,
+            Body::Undefined(_) => 1,
+        }
+    }
+
     /// Entry of its host code; 0 as long as it has none.
     pub(crate) fn code(&self) -> u64 {
         self.code.load(Acquire)
@@ -261,6 +269,11 @@ impl<G: Guest> Cache<G> {
     pub(crate) fn find(&self, key: &Key) -> Option<Arc<Block<G>>> {
         let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
         pages.get(&key.page())?.blocks.get(&key.in_page()).cloned()
+    }
+
+    /// Whether blocks begin or end in a page.
+    pub(crate) fn has_blocks(&self, page: u64) -> bool {
+        self.pages.read().unwrap_or_else(PoisonError::into_inner).contains_key(&page)
     }
 
     /// To be asked before the bytes of a block are marked as code and read.

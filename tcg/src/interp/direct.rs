@@ -97,12 +97,12 @@ impl<G: Guest> Builder<G> for Direct<'_, G> {
         if c != 0 { a } else { b }
     }
 
-    #[inline]
+    #[inline(always)]
     fn load(&mut self, va: u64, m: MemOp) -> Result<u64, G::Exception> {
         self.core.load_op(va, m)
     }
 
-    #[inline]
+    #[inline(always)]
     fn store(&mut self, va: u64, v: u64, m: MemOp) -> Result<(), G::Exception> {
         self.core.store_op(va, v, m)
     }

@@ -19,10 +19,12 @@ enum Target {
 
 impl<G: Guest> Core<G> {
     /// Loads `1 << size` bytes from a guest virtual address, zero-extended.
+    #[inline]
     pub fn load(&mut self, va: u64, size: u8) -> Result<u64, G::Exception> {
-        if self.direct {
-            return self.direct_load(va, size);
-        }
+        if self.direct { self.direct_load(va, size) } else { self.translated_load(va, size) }
+    }
+
+    fn translated_load(&mut self, va: u64, size: u8) -> Result<u64, G::Exception> {
         let bytes = 1u64 << size;
         if let Some(hva) = self.tlb.lookup(false, self.hot.key, va, bytes) {
             return Ok(hva.load(size));
@@ -37,6 +39,7 @@ impl<G: Guest> Core<G> {
     }
 
     /// Loads with the extension that `m` asks for.
+    #[inline]
     pub fn load_op(&mut self, va: u64, m: MemOp) -> Result<u64, G::Exception> {
         if m.aligned && !va.is_multiple_of(m.bytes()) {
             return Err(G::misaligned(va, Access::Load));
@@ -45,6 +48,7 @@ impl<G: Guest> Core<G> {
     }
 
     /// Stores with the alignment rule of `m`.
+    #[inline]
     pub fn store_op(&mut self, va: u64, v: u64, m: MemOp) -> Result<(), G::Exception> {
         if m.aligned && !va.is_multiple_of(m.bytes()) {
             return Err(G::misaligned(va, Access::Store));
@@ -53,10 +57,16 @@ impl<G: Guest> Core<G> {
     }
 
     /// Stores the low `1 << size` bytes of `v` to a guest virtual address.
+    #[inline]
     pub fn store(&mut self, va: u64, v: u64, size: u8) -> Result<(), G::Exception> {
         if self.direct {
-            return self.direct_store(va, v, size);
+            self.direct_store(va, v, size)
+        } else {
+            self.translated_store(va, v, size)
         }
+    }
+
+    fn translated_store(&mut self, va: u64, v: u64, size: u8) -> Result<(), G::Exception> {
         let bytes = 1u64 << size;
         if let Some(hva) = self.tlb.lookup(true, self.hot.key, va, bytes) {
             hva.store(v, size);

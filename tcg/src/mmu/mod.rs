@@ -9,7 +9,6 @@ pub mod access;
 mod bulk;
 pub mod host;
 pub mod pages;
-pub mod populate;
 pub mod ram;
 pub mod tlb;
 pub mod user;

@@ -74,26 +74,42 @@ impl<G: Guest> Core<G> {
         self.fault
     }
 
+    #[inline]
     pub(crate) fn direct_load(&mut self, va: u64, size: u8) -> Result<u64, G::Exception> {
-        let mut tries = 0;
-        loop {
-            let answer = direct::load(va, size);
-            if answer.fault == 0 {
-                return Ok(answer.value);
-            }
-            self.faulted(va, Access::Load, answer, &mut tries)?;
-        }
+        let answer = direct::load(va, size);
+        if answer.fault == 0 { Ok(answer.value) } else { self.load_again(va, size, answer) }
     }
 
+    #[inline]
     pub(crate) fn direct_store(&mut self, va: u64, v: u64, size: u8) -> Result<(), G::Exception> {
-        let mut tries = 0;
-        loop {
-            let answer = direct::store(va, v, size);
-            if answer.fault == 0 {
-                return Ok(());
-            }
-            self.faulted(va, Access::Store, answer, &mut tries)?;
+        let answer = direct::store(va, v, size);
+        if answer.fault == 0 { Ok(()) } else { self.store_again(va, v, size, answer) }
+    }
+
+    #[cold]
+    fn load_again(&mut self, va: u64, size: u8, first: Answer) -> Result<u64, G::Exception> {
+        let (mut answer, mut tries) = (first, 0);
+        while answer.fault != 0 {
+            self.faulted(va, Access::Load, answer, &mut tries)?;
+            answer = direct::load(va, size);
         }
+        Ok(answer.value)
+    }
+
+    #[cold]
+    fn store_again(
+        &mut self,
+        va: u64,
+        v: u64,
+        size: u8,
+        first: Answer,
+    ) -> Result<(), G::Exception> {
+        let (mut answer, mut tries) = (first, 0);
+        while answer.fault != 0 {
+            self.faulted(va, Access::Store, answer, &mut tries)?;
+            answer = direct::store(va, v, size);
+        }
+        Ok(())
     }
 
     pub(crate) fn direct_rmw(

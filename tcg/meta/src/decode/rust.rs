@@ -21,6 +21,7 @@ pub fn rust(table: &Table) -> String {
     }
     methods(&mut out, table);
     display(&mut out, table);
+    extensions_of_rows(&mut out, table);
     patterns(&mut out, table);
     out
 }
@@ -341,6 +342,9 @@ fn methods(out: &mut String, table: &Table) {
         outln!(out, "            Insn::{}{args} => {index},", row.variant);
     }
     outln!(out, "        }}\n    }}\n");
+    outln!(out, "    /// The extensions that it needs, all of them.");
+    outln!(out, "    #[inline]\n    pub const fn ext(&self) -> Ext {{");
+    outln!(out, "        Ext(EXTENSIONS_OF_ROWS[self.row()])\n    }}\n");
     outln!(out, "    /// Name of the row of the table.");
     outln!(out, "    pub const fn name(&self) -> &'static str {{");
     outln!(out, "        PATTERNS[self.row()].name\n    }}\n");
@@ -396,17 +400,31 @@ fn print_parts(table: &Table, row: &Row) -> (String, Vec<String>) {
     (template, values)
 }
 
+/// The extensions of a row, as an expression.
+fn extensions_of(table: &Table, row: &Row) -> String {
+    let guards = table.sections[row.section].guards.iter();
+    guards.map(|g| format!("Ext::{}.0", g.to_ascii_uppercase())).collect::<Vec<_>>().join(" | ")
+}
+
+/// Apart from the patterns, which are not part of a program that does not ask for them: their many
+/// references would have to be relocated when it starts.
+fn extensions_of_rows(out: &mut String, table: &Table) {
+    outln!(out, "static EXTENSIONS_OF_ROWS: [u64; {}] = [", table.rows.len());
+    for row in &table.rows {
+        outln!(out, "    {},", extensions_of(table, row));
+    }
+    outln!(out, "];\n");
+}
+
 fn patterns(out: &mut String, table: &Table) {
     outln!(out, "/// Every row of the tables.");
     outln!(out, "pub const PATTERNS: &[Pattern] = &[");
     for row in &table.rows {
         let section = &table.sections[row.section];
-        let ext: Vec<String> =
-            section.guards.iter().map(|g| format!("Ext::{}.0", g.to_ascii_uppercase())).collect();
         outln!(out, "    Pattern {{");
         outln!(out, "        name: {:?},", row.name);
         outln!(out, "        section: {:?},", section.name);
-        outln!(out, "        ext: {},", ext.join(" | "));
+        outln!(out, "        ext: {},", extensions_of(table, row));
         outln!(out, "        width: {},", row.width);
         outln!(out, "        mask: {:#x},", row.mask);
         outln!(out, "        bits: {:#x},", row.bits);

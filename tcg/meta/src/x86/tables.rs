@@ -1,6 +1,6 @@
 //! The decoder's tables: operations, features, rows, and the rows of each opcode.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 use super::row::{Low, Modrm, Operand, Row, VexL};
@@ -16,12 +16,36 @@ pub(super) fn rust(rows: &[Row]) -> Result<String, Error> {
     features(rows, &mut out);
     writeln!(out, "/// The rows of the maps.\npub static ROWS: [Row; {}] = [", rows.len())
         .expect("writing to a string");
+    let mut texts = Texts::default();
     for row in rows {
-        writeln!(out, "    {},", literal(row)?).expect("writing to a string");
+        writeln!(out, "    {},", literal(row, &mut texts)?).expect("writing to a string");
     }
-    out.push_str("];\n");
+    writeln!(
+        out,
+        "];\n\n/// What [`Text`] is part of.\npub(super) static TEXTS: &str = {:?};",
+        texts.all
+    )
+    .expect("writing to a string");
     opcodes(rows, &mut out)?;
     Ok(out)
+}
+
+/// The texts of all rows in one: references to each would have to be relocated when a program starts.
+#[derive(Default)]
+struct Texts {
+    all: String,
+    places: HashMap<String, usize>,
+}
+
+impl Texts {
+    /// Where a text is.
+    fn place(&mut self, text: &str) -> String {
+        let at = *self.places.entry(text.to_owned()).or_insert_with(|| {
+            self.all.push_str(text);
+            self.all.len() - text.len()
+        });
+        format!("Text {{ at: {at}, len: {} }}", text.len())
+    }
 }
 
 /// `cmpxchg16b` as `Cmpxchg16b`.
@@ -73,7 +97,7 @@ fn wide_feature(row: &Row) -> Option<&str> {
     }
 }
 
-fn literal(row: &Row) -> Result<String, Error> {
+fn literal(row: &Row, texts: &mut Texts) -> Result<String, Error> {
     if row.operands.len() > OPERANDS {
         return Err(row.pos.error("four operands are the most"));
     }
@@ -86,13 +110,13 @@ fn literal(row: &Row) -> Result<String, Error> {
     let narrow = feature(row.feature.as_deref());
     let wide = wide_feature(row).map_or(narrow.clone(), |name| feature(Some(name)));
     Ok(format!(
-        "Row {{ op: Op::{}, text: {:?}, section: {:?}, feature: Feature::{narrow}, \
+        "Row {{ op: Op::{}, text: {}, section: {}, feature: Feature::{narrow}, \
          wide_feature: Feature::{wide}, codes: [{}], select: Select {{ prefix: {}, w: {}, l: {}, \
          mode: {}, reg: {:#x}, rm: {:#x}, size: {}, rex_b: {} }}, flags: {}, map: {}, \
          opcode: {:#04x}, low: {}, modrm: {} }}",
         camel(&row.mnemonic),
-        format!("{} {}", row.mnemonic, operands.join(",")).trim(),
-        row.section,
+        texts.place(format!("{} {}", row.mnemonic, operands.join(",")).trim()),
+        texts.place(&row.section),
         codes.join(", "),
         s.prefix,
         s.w,

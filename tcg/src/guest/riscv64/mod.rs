@@ -164,9 +164,9 @@ impl Guest for Riscv64 {
         mode & MODE_FS == FS_DIRTY && sem::compares_quietly(insns)
     }
 
-    #[inline]
+    #[inline(always)]
     fn lower<B: Builder<Self>>(b: &mut B, at: At, insn: Insn, mode: u32) -> Lowered<Self, B> {
-        if mode & MODE_FS != FS_DIRTY && isa::PATTERNS[insn.row()].ext & FLOAT.0 != 0 {
+        if mode & MODE_FS != FS_DIRTY && insn.ext().0 & FLOAT.0 != 0 {
             let field = offset_of!(Hart, mstatus);
             let old = b.field(field);
             let dirty = b.imm(MSTATUS_FS);

@@ -271,6 +271,7 @@ const ADD: [Store; 4] = [polyvisor_add8, polyvisor_add16, polyvisor_add32, polyv
 const CAS: [Cas; 4] = [polyvisor_cas8, polyvisor_cas16, polyvisor_cas32, polyvisor_cas64];
 
 /// Loads `1 << size` bytes.
+#[inline]
 pub(crate) fn load(va: u64, size: u8) -> Answer {
     // SAFETY: user mode: `va` is the guest's, whose memory is the guest's to read; where nothing is
     // mapped the fault is answered.
@@ -278,6 +279,7 @@ pub(crate) fn load(va: u64, size: u8) -> Answer {
 }
 
 /// Stores the low `1 << size` bytes of `v`.
+#[inline]
 pub(crate) fn store(va: u64, v: u64, size: u8) -> Answer {
     // SAFETY: as in `load`; guest memory is never borrowed.
     unsafe { STORE[usize::from(size)](va, v) }

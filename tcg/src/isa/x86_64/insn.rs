@@ -6,7 +6,7 @@ pub use super::encode::Width;
 
 #[allow(clippy::unreadable_literal, reason = "generated")]
 mod table {
-    use super::{Code, Kind, Method, Row, Select, Slot, flag};
+    use super::{Code, Kind, Method, Row, Select, Slot, Text, flag};
 
     include!(concat!(env!("OUT_DIR"), "/x86_64_rows.rs"));
 }
@@ -170,10 +170,8 @@ pub(super) mod flag {
 pub struct Row {
     /// Operation.
     pub op: Op,
-    /// Mnemonic and operand codes, as in the table.
-    pub text: &'static str,
-    /// Section of the table.
-    pub section: &'static str,
+    pub(super) text: Text,
+    pub(super) section: Text,
     /// CPUID feature that it needs.
     pub feature: Feature,
     /// The feature that its 256-bit form needs.
@@ -192,7 +190,30 @@ pub struct Row {
     pub(super) modrm: bool,
 }
 
+/// A part of the text of all rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text {
+    at: u16,
+    len: u8,
+}
+
+impl Text {
+    fn get(self) -> &'static str {
+        &table::TEXTS[usize::from(self.at)..][..usize::from(self.len)]
+    }
+}
+
 impl Row {
+    /// Mnemonic and operand codes, as in the table.
+    pub fn text(&self) -> &'static str {
+        self.text.get()
+    }
+
+    /// Section of the table.
+    pub fn section(&self) -> &'static str {
+        self.section.get()
+    }
+
     /// Coded with VEX.
     pub const fn vex(&self) -> bool {
         self.flags & flag::VEX != 0

@@ -39,7 +39,7 @@ pub(in super::super) fn jalr<B: Builder<Riscv64>>(b: &mut B, at: At, a: I) -> R<
     Ok(Flow::Jump(target))
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn branch<B: Builder<Riscv64>>(b: &mut B, at: At, a: Br, c: Cond) -> R<B> {
     let x = get(b, a.rs1);
     let y = get(b, a.rs2);
@@ -47,14 +47,14 @@ pub(in super::super) fn branch<B: Builder<Riscv64>>(b: &mut B, at: At, a: Br, c:
     Ok(Flow::Branch(taken, at.pc.wrapping_add_signed(i64::from(a.imm))))
 }
 
-#[inline]
+#[inline(always)]
 fn address<B: Builder<Riscv64>>(b: &mut B, rs1: u8, offset: i32) -> B::V {
     let base = get(b, rs1);
     let offset = imm(b, offset);
     b.bin(Bin::Add, W64, base, offset)
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn load<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, m: MemOp) -> R<B> {
     let va = address(b, a.rs1, a.imm);
     let v = b.load(va, m)?;
@@ -62,7 +62,7 @@ pub(in super::super) fn load<B: Builder<Riscv64>>(b: &mut B, _: At, a: I, m: Mem
     Ok(Flow::Next)
 }
 
-#[inline]
+#[inline(always)]
 pub(in super::super) fn store<B: Builder<Riscv64>>(b: &mut B, _: At, a: S, m: MemOp) -> R<B> {
     let va = address(b, a.rs1, a.imm);
     let v = get(b, a.rs2);

@@ -151,7 +151,7 @@ impl Unit<'_> {
 pub(super) fn execute(core: &mut Core<X86_64>, [what, va, wide]: [u64; 3]) -> Done {
     let row = &ROWS[(what & 0xffff) as usize % ROWS.len()];
     let i = (what >> 16 & 7) as usize;
-    match row.section {
+    match row.section() {
         "x87 arithmetic" => compute::execute(core, row, i, va),
         "x87 moves and constants" => transfer::execute(core, row, i, va),
         _ => control::execute(core, row, i, va, wide != 0),

@@ -231,7 +231,7 @@ fn undefined_units(insn: &Insn, units: &mut Units, host: &Units) {
             }
         }
     }
-    if insn.row().section != "x87 arithmetic" {
+    if insn.row().section() != "x87 arithmetic" {
         return;
     }
     let elementary = matches!(
@@ -531,7 +531,7 @@ fn every_row_does_what_the_host_does() {
             }
         }
         if done == 0 {
-            untried.push(ROWS[usize::from(row)].text);
+            untried.push(ROWS[usize::from(row)].text());
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -544,7 +544,7 @@ fn every_row_does_what_the_host_does() {
 /// What matters of the registers at the start.
 fn start(insn: &Insn, registers: &Registers) -> String {
     let Registers { gpr, rflags, units, .. } = registers;
-    if insn.row().section.starts_with("x87") {
+    if insn.row().section().starts_with("x87") {
         let Units { st, fcw, fsw, ftw, .. } = units;
         return format!("st {st:x?} fcw {fcw:x} fsw {fsw:x} ftw {ftw:x}");
     }

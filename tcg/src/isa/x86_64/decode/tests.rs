@@ -247,12 +247,13 @@ fn operand_differs(ours: &Decoded, iced: &Instruction, index: usize) -> Option<S
 fn same_register(ours: Operand, theirs: Operand, insn: &Insn) -> bool {
     match (ours, theirs) {
         (Operand::Gpr(number, Width::W), Operand::Gpr(other, _))
-            if insn.row().text.contains("Ew") =>
+            if insn.row().text().contains("Ew") =>
         {
             number == other
         }
         (Operand::Gpr(number, Width::D), Operand::Gpr(other, Width::Q)) => {
-            number == other && ["Gd", "Rd", "Ed"].iter().any(|code| insn.row().text.contains(code))
+            number == other
+                && ["Gd", "Rd", "Ed"].iter().any(|code| insn.row().text().contains(code))
         }
         _ => ours == theirs,
     }
@@ -321,7 +322,7 @@ fn every_row_is_read_as_iced_reads_it() {
             }
         }
         if found == 0 {
-            wrong.push(format!("row {} was never made", ROWS[usize::from(row)].text));
+            wrong.push(format!("row {} was never made", ROWS[usize::from(row)].text()));
         }
         wrong.extend(bad);
     }

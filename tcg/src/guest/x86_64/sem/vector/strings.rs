@@ -57,7 +57,8 @@ pub(in super::super::super) fn string_compare<B: Builder<X86_64>>(
     if mask {
         what |= MASK;
     }
-    if insn.row().text.starts_with("pcmpestri64") || insn.row().text.starts_with("pcmpestrm64") {
+    if insn.row().text().starts_with("pcmpestri64") || insn.row().text().starts_with("pcmpestrm64")
+    {
         what |= WIDE;
     }
     let what = b.imm(what);
