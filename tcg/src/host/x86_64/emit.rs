@@ -208,15 +208,15 @@ impl<'a, G: Guest> Emit<'a, G> {
         }
     }
 
-    /// The entry: in front of it, what a dead block does; then bytes that are replaced when it
-    /// dies.
+    /// The entry: in front of it, what a dead block does. The first two bytes are replaced when
+    /// the block dies: a prefix sees to it that the first instruction is no shorter.
     pub(super) fn entry(&mut self) {
         self.asm.mov_imm(RAX, self.pc);
         let stub = self.stubs.jump;
         self.jmp_stub(stub);
         let padding = super::DEAD_BYTES - self.asm.pos();
         self.asm.nops(padding);
-        self.asm.nops(super::ENTRY_BYTES);
+        self.asm.prefixes(1);
     }
 
     /// Begins instruction number `index`.

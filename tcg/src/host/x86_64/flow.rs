@@ -138,6 +138,10 @@ impl<G: Guest> Emit<'_, G> {
     /// the flags' image if it is asked for; the code goes on with them as they are.
     fn leave_on_the_way(&mut self, code: u8, target: u64, image: bool) {
         self.keep_image();
+        if !image && self.is_up_to_date() {
+            self.by_moves(|e| e.leave_if(code, target));
+            return;
+        }
         self.by_moves(|e| e.jcc_cold(code));
         if image {
             store_image::<G>(&mut self.cold);
@@ -205,7 +209,7 @@ impl<G: Guest> Emit<'_, G> {
             return;
         }
         let padding = (self.cold_here() + 1).next_multiple_of(4) - (self.cold_here() + 1);
-        self.cold.nops(padding as usize);
+        self.cold.prefixes(padding as usize);
         let site = self.cold_here() + 1;
         // Straight on, until it is patched.
         form::JMP_JZ.j(&mut self.cold, 0);
@@ -216,7 +220,7 @@ impl<G: Guest> Emit<'_, G> {
     /// replaced at once.
     fn align_field(&mut self, before: u64) {
         let padding = (self.here() + before).next_multiple_of(4) - (self.here() + before);
-        self.asm.nops(padding as usize);
+        self.asm.prefixes(padding as usize);
     }
 
     /// Where a jump that may be patched goes at first.

@@ -120,8 +120,18 @@ impl<G: Guest> Emit<'_, G> {
         self.check_loop_nans();
         // The jump out is changed while others may run it: in one piece of eight bytes.
         let check = self.here() + 7;
-        self.asm.nops((check.next_multiple_of(8) - check) as usize);
-        let at = self.asm.pos();
+        let padding = (check.next_multiple_of(8) - check) as usize;
+        let at = match padding {
+            0..=3 => {
+                let at = self.asm.pos();
+                self.asm.prefixes(padding);
+                at
+            }
+            _ => {
+                self.asm.nops(padding);
+                self.asm.pos()
+            }
+        };
         self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
         let exit = self.asm.pos();
         self.jcc_cold(cc::NE);

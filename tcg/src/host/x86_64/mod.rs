@@ -86,8 +86,6 @@ fn store_vec<G: Guest>(asm: &mut Asm, from: Reg, m: Mem) {
 pub(crate) const HOST: &str = "x86_64 bmi1 bmi2 lzcnt popcnt fma avx2";
 /// Bytes in front of a block's entry: what a dead block does.
 const DEAD_BYTES: usize = 32;
-/// Bytes at a block's entry that are replaced when it dies.
-const ENTRY_BYTES: usize = 5;
 /// Parts that the buffer is used in, in turn: when one is full, all code is forgotten and the
 /// next is written, while the other vCPUs may still run what is in the old one.
 const PARTS: usize = 2;
@@ -259,10 +257,10 @@ impl<G: Guest> Native<G> {
     /// Makes a block's code at `code` leave at its first instruction, and where its loop begins.
     pub(crate) fn kill(&self, block: &Block<G>, code: u64) {
         let entry = self.buf.offset_of(code);
-        let rel = -((DEAD_BYTES + ENTRY_BYTES) as i32);
+        // A short jump back over itself and what is in front of the entry.
+        let rel = -(DEAD_BYTES as i8 + 2);
         let mut bytes = self.buf.read64(entry).to_le_bytes();
-        bytes[0] = 0xe9;
-        bytes[1..ENTRY_BYTES].copy_from_slice(&rel.to_le_bytes());
+        bytes[..2].copy_from_slice(&[0xeb, rel as u8]);
         self.buf.patch64(entry, u64::from_le_bytes(bytes));
         if let Some(at) = block.rows.get().and_then(|rows| rows.loop_exit) {
             // `jne` becomes `nop; jmp`.
