@@ -257,6 +257,14 @@ impl<'a, G: Guest> Emit<'a, G> {
                 let v = self.bin(Bin::Shl, Width::W64, v, left);
                 self.set(to, v);
             }
+            Fused::Element { to, base, index, left } => {
+                let base = self.get(base);
+                let index = self.get(index);
+                let left = self.imm(left.into());
+                let index = self.bin(Bin::Shl, Width::W64, index, left);
+                let v = self.bin(Bin::Add, Width::W64, base, index);
+                self.set(to, v);
+            }
             Fused::Rotate { to, from, by, w } => {
                 let from = self.get(from);
                 let by = self.imm(by.into());
