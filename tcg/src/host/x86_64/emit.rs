@@ -129,6 +129,8 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) head: Option<Head>,
     /// The loop's first run is being emitted, in front of the loop.
     pub(super) peeling: bool,
+    /// Requests were looked for on the way from the entry.
+    pub(super) checked: bool,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -193,6 +195,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             fused,
             head: None,
             peeling,
+            checked: false,
             written: 0,
             narrow: 0,
             known: Vec::new(),
@@ -533,7 +536,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         let nans = self.nan_list();
         self.rows.push(Row {
             host: self.buf.offset_of(place) as u32 | kind,
-            pc: self.at.pc.wrapping_sub(self.pc) as u16,
+            pc: self.at.pc.wrapping_sub(self.pc) as i16,
             int,
             homes,
             vec,

@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NativeError;
 use crate::builder::{At, Fmt};
-use crate::cache::{Block, Body, Predecoded};
+use crate::cache::{Block, Predecoded};
 use crate::guest::{FpMode, Guest};
 use crate::interp::fields;
 use crate::jit::ahead::{self, Ahead, Exits};
@@ -313,7 +313,7 @@ impl<G: Guest> Native<G> {
                 fields::write::<G>(&mut core.state, offset + 8, (value >> 64) as u64);
             }
         }
-        fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(u64::from(row.pc)));
+        fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(row.pc as u64));
         if row.homes != 0 {
             let places = Rows::list(&rows.homes, row.homes);
             recover_pins(core, places.expect("rows name lists of their block"));
@@ -364,9 +364,10 @@ impl<G: Guest> Native<G> {
         block: &Arc<Block<G>>,
         page: &mut dyn FnMut() -> Option<Vec<u8>>,
     ) -> u64 {
-        let Body::Insns(insns) = &block.body else {
+        let Some(path) = cache.path(block) else {
             return 0;
         };
+        let insns = &path.insns;
         let mut space = self.space();
         if block.code() != 0 {
             return block.code();
@@ -391,6 +392,9 @@ impl<G: Guest> Native<G> {
             }
         }
         let exits = self.exits(block, insns.iter().map(|i| (at(i), i.insn)), &usage, page);
+        if let Some(last) = usage.last_mut().filter(|_| path.closes) {
+            last.target = Some(block.key.pc);
+        }
         if emit::defers_nans::<G>(mode) {
             let loops = usage.last().is_some_and(|u| u.target == Some(block.key.pc));
             nans::mark(&mut usage, loops);
@@ -411,6 +415,7 @@ impl<G: Guest> Native<G> {
         e.begin_loop();
         loop {
             let peeling = e.peeling;
+            let mut closes = path.closes;
             for (n, i) in insns.iter().enumerate() {
                 let at = at(i);
                 e.begin(n, at);
@@ -421,9 +426,15 @@ impl<G: Guest> Native<G> {
                         Err(never) => match never {},
                     },
                 };
-                if e.end_insn(flow, n + 1 == insns.len()) {
+                let begins = path.closes.then_some(block.key.pc);
+                let follow = insns.get(n + 1).map(|next| block.at(next).pc).or(begins);
+                if e.end_insn(flow, follow) {
+                    closes = false;
                     break;
                 }
+            }
+            if closes {
+                e.close();
             }
             // Behind the first run of a loop: the loop.
             if !peeling || e.peeling {
