@@ -133,3 +133,81 @@ fn add<G: Guest>(path: &mut Path<'_, G>, more: &[Predecoded<G::Insn>]) -> bool {
     path.closes = closes;
     new == more.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::absent::{NoDevices, NoTime};
+    use crate::guest::riscv64::Riscv64;
+    use crate::machine::{Config, Machine, Mode};
+    use crate::mmu::host::{Anonymous, HostRange};
+    use crate::mmu::ram::Slot;
+    use crate::testing;
+    use arch::riscv64::{Hart, Model};
+
+    const CODE: u64 = 0x1_0000;
+    const ADDI_A0_A0_1: u32 = 0x0015_0513;
+    const JAL_RA_8: u32 = 0x0080_00ef;
+    const J_M8: u32 = 0xff9f_f06f;
+    const J_0: u32 = 0x0000_006f;
+    const RET: u32 = 0x0000_8067;
+    const BNEZ_A0_M12: u32 = 0xfe05_1ae3;
+
+    /// Blocks at `starts`, by runs; the path of the first, as distances from the code's beginning.
+    fn path(code: &[u32], starts: &[(u64, u32)]) -> (Vec<u64>, bool) {
+        let machine = Machine::<Riscv64>::new(Config {
+            vcpus: 1,
+            mode: Mode::Interpreter,
+            code_bytes: 0,
+            io: Arc::new(NoDevices),
+            clock: Arc::new(NoTime),
+            firmware_calls: false,
+            learning: None,
+        })
+        .expect("no code is made");
+        let host = HostRange::new(Arc::new(Anonymous::new(1 << 16)));
+        machine.map(Slot { gpa: CODE, host, readonly: false }).expect("the only slot");
+        let bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+        testing::write_memory(&machine, CODE, &bytes);
+        let hart = Hart::new(0, &Model::default());
+        let mut vcpu = machine.vcpu(0, hart, false).expect("the only vCPU");
+        vcpu.core().sync_spaces();
+        let lent = starts.iter().map(|&(at, runs)| {
+            let block = vcpu.core().lend(CODE + at).expect("memory is mapped");
+            block.hits.store(runs, Relaxed);
+            block
+        });
+        let blocks: Vec<_> = lent.collect();
+        let path = machine.cache.path(&blocks[0]).expect("it is code");
+        let at = path.insns.iter().map(|i| blocks[0].at(i).pc - CODE).collect();
+        let closes = path.closes;
+        // Whatever is on the path, the block dies of.
+        let last = path.insns.last().map(|i| blocks[0].at(i).pc).expect("it is not empty");
+        testing::write_memory(&machine, last, &[0]);
+        assert!(blocks[0].is_dead());
+        (at, closes)
+    }
+
+    #[test]
+    fn calls_and_their_returns_are_followed() {
+        let code = [ADDI_A0_A0_1, JAL_RA_8, J_M8, ADDI_A0_A0_1, RET];
+        let starts = |first: u64| [first, 0, 8, 12].map(|at| (at, 1));
+        assert_eq!(path(&code, &starts(0)), (vec![0, 4, 12, 16, 8], false));
+        assert_eq!(path(&code, &starts(8)), (vec![8, 0, 4, 12, 16], true));
+        // Nobody knows where it returns to.
+        assert_eq!(path(&code, &starts(12)), (vec![12, 16], false));
+        // What has not run yet.
+        assert_eq!(path(&code, &[(0, 1)]), (vec![0, 4], false));
+    }
+
+    #[test]
+    fn branches_back_are_followed_where_they_mostly_go() {
+        let code = [ADDI_A0_A0_1, ADDI_A0_A0_1, ADDI_A0_A0_1, BNEZ_A0_M12, J_0];
+        let path = |back, on| path(&code, &[(8, 12), (0, back), (16, on)]);
+        assert_eq!(path(12, 0), (vec![8, 12, 0, 4], true));
+        assert_eq!(path(0, 12), (vec![8, 12, 16], false));
+        for (back, on) in [(12, 4), (5, 0), (4, 12), (0, 5)] {
+            assert_eq!(path(back, on), (vec![8, 12], false), "{back} and {on} runs");
+        }
+    }
+}
