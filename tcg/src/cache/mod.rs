@@ -21,6 +21,8 @@ use crate::mmu::{PAGE_BITS, PAGE_MASK};
 pub(crate) mod build;
 pub(crate) mod jumps;
 mod known;
+#[cfg(translator)]
+pub(crate) mod path;
 #[cfg(test)]
 mod tests;
 

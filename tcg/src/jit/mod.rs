@@ -62,7 +62,7 @@ pub(crate) struct Row {
     /// address of an access that may fault, and [`ACCESS`].
     pub(crate) host: u32,
     /// Guest program counter, from the block's.
-    pub(crate) pc: u16,
+    pub(crate) pc: i16,
     /// Dirty guest registers by the place that holds them; 0xff: none or clean.
     pub(crate) int: [u8; 3],
     /// Index into [`Rows::homes`] plus one; 0: pinned registers are where they always are.

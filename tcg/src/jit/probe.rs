@@ -138,6 +138,8 @@ pub(crate) enum Form {
     Shift(u8, i8, Width),
     /// The bits of two registers that have none in common.
     Join(u8, u8),
+    /// The sum of two registers; the same, if they have none in common.
+    Total(u8, u8),
 }
 
 /// What a value is computed from, a bit per register.
@@ -228,9 +230,8 @@ fn form_of(op: Bin, w: Width, a: Value, b: Value) -> Form {
         (Bin::Shr, Form::Reg(r), _, Some(by)) if by < u64::from(w.bits()) => {
             Form::Shift(r, -(by as i8), w)
         }
-        (Bin::Or | Bin::Xor | Bin::Add, Form::Reg(a), Form::Reg(b), _) if w == Width::W64 => {
-            Form::Join(a, b)
-        }
+        (Bin::Or | Bin::Xor, Form::Reg(a), Form::Reg(b), _) if w == Width::W64 => Form::Join(a, b),
+        (Bin::Add, Form::Reg(a), Form::Reg(b), _) if w == Width::W64 => Form::Total(a, b),
         _ => Form::Other,
     }
 }

@@ -1,9 +1,10 @@
-//! Rotations and extensions that the guest makes of two shifts.
+//! Rotations, extensions and multiples that the guest makes of shifts.
 //!
 //! RISC-V without Zbb has no rotation: ciphers and hashes shift left, shift right and join the
 //! two. Here the three instructions are found in a block, however far apart, and become one: the
 //! shifts are left out, the third rotates. Nor has it zero extensions: a shift to the left and
-//! back again of the same register is one, and what is left to shift.
+//! back again of the same register is one, and what is left to shift. A shift and an addition are
+//! the address of an element of an array.
 
 use super::demand::Demand;
 use super::probe::{Form, Upper, Usage, Value};
@@ -23,6 +24,8 @@ pub(crate) enum Fused {
     Copy { to: u8, from: u8 },
     /// `to` becomes the low `bits` of `from` (8, 16 or 32), shifted left by `left`.
     Extract { to: u8, from: u8, bits: u8, left: u8 },
+    /// `to` becomes `base` plus `index` shifted left by `left` (1 to 3).
+    Element { to: u8, base: u8, index: u8, left: u8 },
 }
 
 /// Finds the rotations of a block and rewrites what its instructions use. `None`: there are none.
@@ -30,9 +33,9 @@ pub(crate) fn fuse(usage: &mut [Usage], demand: &Demand) -> Option<Vec<Fused>> {
     let mut fused = Vec::new();
     for last in 1..usage.len() {
         let found = find(usage, demand, last).map(Vec::from);
-        for (at, what) in
-            found.or_else(|| extract(usage, last).map(Vec::from)).into_iter().flatten()
-        {
+        let found = found.or_else(|| extract(usage, last).map(Vec::from));
+        let found = found.or_else(|| element(usage, demand, last).map(Vec::from));
+        for (at, what) in found.into_iter().flatten() {
             fused.resize(usage.len(), Fused::No);
             fused[at] = what;
             usage[at] = usage_of(what);
@@ -52,6 +55,10 @@ fn usage_of(what: Fused) -> Usage {
         }
         Fused::Copy { to, from } => (to, Value::reg(from)),
         Fused::Extract { to, from, .. } => (to, Value { low: 1 << from, ..Value::default() }),
+        Fused::Element { to, base, index, .. } => {
+            let both = 1 << base | 1 << index;
+            (to, Value { low: both, high: both, ..Value::default() })
+        }
     };
     Usage { reads: value.all(), writes: 1 << to, def: Some((to, value)), ..Usage::default() }
 }
@@ -59,7 +66,7 @@ fn usage_of(what: Fused) -> Usage {
 /// What becomes of the two shifts that instruction `last` joins to a rotation, and of that.
 fn find(usage: &[Usage], demand: &Demand, last: usize) -> Option<[(usize, Fused); 3]> {
     let (to, value) = usage[last].def?;
-    let Form::Join(a, b) = value.form else { return None };
+    let (Form::Join(a, b) | Form::Total(a, b)) = value.form else { return None };
     if a == b || usage[last].traps || usage[last].branches {
         return None;
     }
@@ -112,6 +119,23 @@ fn extract(usage: &[Usage], last: usize) -> Option<[(usize, Fused); 2]> {
     }
     let extract = Fused::Extract { to, from: first.from, bits: bits as u8, left: left as u8 };
     Some([(first.at, Fused::LeftOut), (last, extract)])
+}
+
+/// What becomes of a shift to the left and instruction `last`, which adds another register.
+fn element(usage: &[Usage], demand: &Demand, last: usize) -> Option<[(usize, Fused); 2]> {
+    let (to, value) = usage[last].def?;
+    let Form::Total(a, b) = value.form else { return None };
+    let of = |base: u8, shifted: u8| {
+        let shift = shift(usage, last, shifted)?;
+        let fits = shift.w == Width::W64 && (1..=3).contains(&shift.by) && base != shifted;
+        let unseen = |at: usize| !usage[at].traps && !usage[at].branches;
+        let changes = |at: usize| usage[at].writes >> shift.from & 1 != 0;
+        let gone = shifted == to || demand.is_dead(last + 1, shifted);
+        let stays = (shift.at..last).all(unseen) && !(shift.at + 1..last).any(changes);
+        let element = Fused::Element { to, base, index: shift.from, left: shift.by as u8 };
+        (fits && gone && stays).then_some([(shift.at, Fused::LeftOut), (last, element)])
+    };
+    of(a, b).or_else(|| of(b, a))
 }
 
 #[derive(Clone, Copy)]
@@ -199,6 +223,31 @@ mod tests {
         }
         // The shifted number stays.
         assert_eq!(fused(&[SLLI_A1_A0_32, SRLI_A2_A1_32]), None);
+    }
+
+    #[test]
+    fn a_shift_and_an_addition_are_an_element_of_an_array() {
+        const SLLI_A1_A0_3: u32 = 0x0035_1593;
+        const SLLI_A1_A1_2: u32 = 0x0025_9593;
+        const ADD_A1_A1_A2: u32 = 0x00c5_85b3;
+        const ADD_A2_A1_A2: u32 = 0x00c5_8633;
+        const ADD_A1_A1_A1: u32 = 0x00b5_85b3;
+        const LI_A0_0: u32 = 0x0000_0513;
+        let element = |index, left| Fused::Element { to: 11, base: 12, index, left };
+        for (shift, element) in [(SLLI_A1_A0_3, element(10, 3)), (SLLI_A1_A1_2, element(11, 2))] {
+            assert_eq!(fused(&[shift, ADD_A1_A1_A2]), Some(vec![Fused::LeftOut, element]));
+            // Somebody looks between, or behind.
+            assert_eq!(fused(&[shift, LD_A3_A4, ADD_A1_A1_A2]), None);
+            assert_eq!(fused(&[shift, ADD_A2_A1_A2]), None);
+            assert_eq!(fused(&[shift, ADD_A1_A1_A1]), None);
+        }
+        let element = Fused::Element { to: 12, base: 12, index: 10, left: 3 };
+        assert_eq!(
+            fused(&[SLLI_A1_A0_3, ADD_A2_A1_A2, LI_A1_0]),
+            Some(vec![Fused::LeftOut, element, Fused::No])
+        );
+        // The number is gone.
+        assert_eq!(fused(&[SLLI_A1_A0_3, LI_A0_0, ADD_A1_A1_A2]), None);
     }
 
     #[test]

@@ -192,6 +192,13 @@ impl Asm {
         form::JCC_JB.with_cc(cond).j(self, rel as i32);
     }
 
+    /// Pads with prefixes that the next instruction ignores: unlike no-operations they take no
+    /// time, and a comparison in front of a jump stays one operation with it.
+    pub(super) fn prefixes(&mut self, count: usize) {
+        const IGNORED: [u8; 3] = [0x2e; 3];
+        self.put(&IGNORED[..count]);
+    }
+
     /// Pads with no-operations.
     pub(super) fn nops(&mut self, count: usize) {
         const NOPS: [&[u8]; 9] = [

@@ -129,6 +129,8 @@ pub(super) struct Emit<'a, G: Guest> {
     pub(super) head: Option<Head>,
     /// The loop's first run is being emitted, in front of the loop.
     pub(super) peeling: bool,
+    /// Requests were looked for on the way from the entry.
+    pub(super) checked: bool,
     /// Number of the present instruction.
     pub(super) index: usize,
     pub(super) flags: Flags,
@@ -197,6 +199,7 @@ impl<'a, G: Guest> Emit<'a, G> {
             fused,
             head: None,
             peeling,
+            checked: false,
             written: 0,
             narrow: 0,
             known: Vec::new(),
@@ -214,15 +217,15 @@ impl<'a, G: Guest> Emit<'a, G> {
         }
     }
 
-    /// The entry: in front of it, what a dead block does; then bytes that are replaced when it
-    /// dies.
+    /// The entry: in front of it, what a dead block does. The first two bytes are replaced when
+    /// the block dies: a prefix sees to it that the first instruction is no shorter.
     pub(super) fn entry(&mut self) {
         self.asm.mov_imm(RAX, self.pc);
         let stub = self.stubs.jump;
         self.jmp_stub(stub);
         let padding = super::DEAD_BYTES - self.asm.pos();
         self.asm.nops(padding);
-        self.asm.nops(super::ENTRY_BYTES);
+        self.asm.prefixes(1);
     }
 
     /// Begins instruction number `index`.
@@ -261,6 +264,14 @@ impl<'a, G: Guest> Emit<'a, G> {
                 let v = self.un(op, Width::W64, from);
                 let left = self.imm(left.into());
                 let v = self.bin(Bin::Shl, Width::W64, v, left);
+                self.set(to, v);
+            }
+            Fused::Element { to, base, index, left } => {
+                let base = self.get(base);
+                let index = self.get(index);
+                let left = self.imm(left.into());
+                let index = self.bin(Bin::Shl, Width::W64, index, left);
+                let v = self.bin(Bin::Add, Width::W64, base, index);
                 self.set(to, v);
             }
             Fused::Rotate { to, from, by, w } => {
@@ -531,7 +542,7 @@ impl<'a, G: Guest> Emit<'a, G> {
         let nans = self.nan_list();
         self.rows.push(Row {
             host: self.buf.offset_of(place) as u32 | kind,
-            pc: self.at.pc.wrapping_sub(self.pc) as u16,
+            pc: self.at.pc.wrapping_sub(self.pc) as i16,
             int,
             homes,
             vec,

@@ -12,8 +12,10 @@ use crate::guest::Guest;
 use crate::mmu::PAGE_BITS;
 
 impl<G: Guest> Emit<'_, G> {
-    /// Ends an instruction; true if the block ends with it. `last`: it is the block's last.
-    pub(super) fn end_insn(&mut self, flow: Flow<V>, last: bool) -> bool {
+    /// Ends an instruction; true if the block ends with it. `follow`: the address of what is
+    /// emitted behind it; it is the last if there is nothing.
+    pub(super) fn end_insn(&mut self, flow: Flow<V>, follow: Option<u64>) -> bool {
+        let last = follow.is_none();
         match flow {
             Flow::Next => {
                 self.commit(&[]);
@@ -22,6 +24,11 @@ impl<G: Guest> Emit<'_, G> {
                     self.leave_to(self.at.next());
                 }
                 last
+            }
+            Flow::Goto(target) if follow == Some(target) => {
+                self.commit(&[]);
+                self.check_on_the_way(target);
+                false
             }
             Flow::Goto(target) => {
                 self.commit(&[]);
@@ -36,8 +43,16 @@ impl<G: Guest> Emit<'_, G> {
             }
             Flow::Jump(target) => {
                 self.commit(&[target]);
-                self.jump(target);
-                true
+                match self.imm_of(target) {
+                    Some(target) if follow == Some(target) => {
+                        self.check_on_the_way(target);
+                        false
+                    }
+                    _ => {
+                        self.jump(target);
+                        true
+                    }
+                }
             }
             Flow::Branch(condition, target) => {
                 // An instruction that only branches may be done again.
@@ -51,7 +66,7 @@ impl<G: Guest> Emit<'_, G> {
                     self.leave_unless(condition);
                     self.begin_head();
                 } else if !last || !self.loop_if(condition, target) {
-                    self.branch(condition, target, last, again);
+                    self.branch(condition, target, follow, again);
                 }
                 last
             }
@@ -90,7 +105,8 @@ impl<G: Guest> Emit<'_, G> {
         }
     }
 
-    fn branch(&mut self, condition: V, target: u64, last: bool, again: bool) {
+    fn branch(&mut self, condition: V, target: u64, follow: Option<u64>, again: bool) {
+        let last = follow.is_none();
         if last {
             self.flush_out();
             if again {
@@ -121,9 +137,38 @@ impl<G: Guest> Emit<'_, G> {
             self.leave_to(target);
             self.asm.bind_near(not_taken);
             self.leave_next(next);
+        } else if follow == Some(target) && target != self.at.next() {
+            self.leave_on_the_way(code ^ 1, self.at.next(), next);
+            self.check_on_the_way(target);
         } else {
             self.leave_on_the_way(code, target, jump);
         }
+    }
+
+    /// Behind the last instruction of a path that goes on at its beginning.
+    pub(super) fn close(&mut self) {
+        if self.peeling {
+            self.begin_head();
+        } else if !self.loop_always(self.pc) {
+            self.flush_out();
+            self.check_request(self.pc, self.pc);
+            self.leave_to(self.pc);
+        }
+    }
+
+    /// At a jump back that is followed: leaves if somebody asked for it.
+    fn check_on_the_way(&mut self, target: u64) {
+        if target > self.at.pc || self.has_checked() {
+            return;
+        }
+        self.checked = true;
+        self.keep_image();
+        self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
+        self.jcc_cold(cc::NE);
+        self.cold_flush();
+        self.cold.mov_imm(RAX, target);
+        let stub = self.stubs.request;
+        self.cold_jmp(stub);
     }
 
     /// Goes on behind the block, after storing the flags' image if it is asked for.
@@ -138,11 +183,24 @@ impl<G: Guest> Emit<'_, G> {
     /// the flags' image if it is asked for; the code goes on with them as they are.
     fn leave_on_the_way(&mut self, code: u8, target: u64, image: bool) {
         self.keep_image();
+        let back = target <= self.at.pc && !self.has_checked();
+        if !image && !back && self.is_up_to_date() {
+            self.by_moves(|e| e.leave_if(code, target));
+            return;
+        }
         self.by_moves(|e| e.jcc_cold(code));
         if image {
             store_image::<G>(&mut self.cold);
         }
         self.cold_flush();
+        if back {
+            self.cold.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
+            let nobody = self.cold.jcc_short(cc::E);
+            self.cold.mov_imm(RAX, target);
+            let stub = self.stubs.request;
+            self.cold_jmp(stub);
+            self.cold.bind(nobody);
+        }
         self.cold_leave_to(target);
     }
 
@@ -153,9 +211,15 @@ impl<G: Guest> Emit<'_, G> {
         self.leave_on_the_way(code ^ 1, self.at.next(), false);
     }
 
+    /// Whether somebody was looked for on the way from the entry to here. A loop does that at its
+    /// beginning.
+    fn has_checked(&self) -> bool {
+        self.checked || self.head.is_some()
+    }
+
     /// At a jump back: leaves if somebody asked for it, to go on at `resume`.
     fn check_request(&mut self, target: u64, resume: u64) {
-        if target > self.at.pc {
+        if target > self.at.pc || self.has_checked() {
             return;
         }
         self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
@@ -205,7 +269,7 @@ impl<G: Guest> Emit<'_, G> {
             return;
         }
         let padding = (self.cold_here() + 1).next_multiple_of(4) - (self.cold_here() + 1);
-        self.cold.nops(padding as usize);
+        self.cold.prefixes(padding as usize);
         let site = self.cold_here() + 1;
         // Straight on, until it is patched.
         form::JMP_JZ.j(&mut self.cold, 0);
@@ -216,7 +280,7 @@ impl<G: Guest> Emit<'_, G> {
     /// replaced at once.
     fn align_field(&mut self, before: u64) {
         let padding = (self.here() + before).next_multiple_of(4) - (self.here() + before);
-        self.asm.nops(padding as usize);
+        self.asm.prefixes(padding as usize);
     }
 
     /// Where a jump that may be patched goes at first.
@@ -294,9 +358,11 @@ impl<G: Guest> Emit<'_, G> {
         let mask = (jumps::entries(self.direct) as i32 - 1) << 4;
         self.asm.alu_imm(Alu::And, D, Rm::Reg(RCX), mask);
         self.asm.alu(Alu::Add, Q, RCX, Rm::Mem(layout::jumps::<G>()));
-        self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
         let Stubs { request, jump: unknown, .. } = *self.stubs;
-        self.leave_at(at, odd, request);
+        if !self.has_checked() {
+            self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
+            self.leave_at(at, odd, request);
+        }
         self.asm.alu(Alu::Cmp, Q, at, Rm::Mem(Mem::base(RCX, 0)));
         self.leave_at(at, odd, unknown);
         form::JMP_EV.m(&mut self.asm, Q, Rm::Mem(Mem::base(RCX, 8)));

@@ -42,14 +42,14 @@ const EMPTY: usize = 2;
 const MOST_PEELED: usize = 256;
 
 /// A function that calls itself is left as often as it is entered.
-fn is_call(last: &Usage) -> bool {
-    last.writes != 0 || last.accesses
+fn is_call(usage: &[Usage]) -> bool {
+    usage.iter().any(|u| u.branches && u.target.is_some() && (u.writes != 0 || u.accesses))
 }
 
 /// What is known about the registers of a loop whose first run is emitted by itself; `None`: it is
 /// not, or there is no loop.
 pub(super) fn peeled(usage: &[Usage], registers: usize, pc: u64) -> Option<Demand> {
-    let loops = usage.last().is_some_and(|u| u.target == Some(pc) && !is_call(u));
+    let loops = usage.last().is_some_and(|u| u.target == Some(pc)) && !is_call(usage);
     (loops && usage.len() <= MOST_PEELED).then(|| demand::analyze_loop(usage, registers)).flatten()
 }
 
@@ -81,7 +81,7 @@ impl<G: Guest> Emit<'_, G> {
         let pins = &G::INT.pins[..G::INT.pins.len().min(PINS.len())];
         let order = busiest(&self.usage, u64::MAX, |u| u.reads | u.writes);
         let others = order.iter().filter(|r| !pins.contains(r)).count();
-        let calls = self.usage.iter().any(|u| u.calls) || self.usage.last().is_some_and(is_call);
+        let calls = self.usage.iter().any(|u| u.calls) || is_call(&self.usage);
         if !calls && others >= LOCALS.len() && pins.len() == PINS.len() {
             self.free_places(&order, pins);
         }
@@ -120,8 +120,18 @@ impl<G: Guest> Emit<'_, G> {
         self.check_loop_nans();
         // The jump out is changed while others may run it: in one piece of eight bytes.
         let check = self.here() + 7;
-        self.asm.nops((check.next_multiple_of(8) - check) as usize);
-        let at = self.asm.pos();
+        let padding = (check.next_multiple_of(8) - check) as usize;
+        let at = match padding {
+            0..=3 => {
+                let at = self.asm.pos();
+                self.asm.prefixes(padding);
+                at
+            }
+            _ => {
+                self.asm.nops(padding);
+                self.asm.pos()
+            }
+        };
         self.asm.alu_imm(Alu::Cmp, D, Rm::Mem(layout::request::<G>()), 0);
         let exit = self.asm.pos();
         self.jcc_cold(cc::NE);

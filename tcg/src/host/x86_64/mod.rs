@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NativeError;
 use crate::builder::{At, Fmt};
-use crate::cache::{Block, Body, Predecoded};
+use crate::cache::{Block, Predecoded};
 use crate::guest::{FpMode, Guest};
 use crate::interp::fields;
 use crate::jit::ahead::{self, Ahead, Exits};
@@ -88,8 +88,6 @@ fn store_vec<G: Guest>(asm: &mut Asm, from: Reg, m: Mem) {
 pub(crate) const HOST: &str = "x86_64 bmi1 bmi2 lzcnt popcnt fma avx2";
 /// Bytes in front of a block's entry: what a dead block does.
 const DEAD_BYTES: usize = 32;
-/// Bytes at a block's entry that are replaced when it dies.
-const ENTRY_BYTES: usize = 5;
 /// Parts that the buffer is used in, in turn: when one is full, all code is forgotten and the
 /// next is written, while the other vCPUs may still run what is in the old one.
 const PARTS: usize = 2;
@@ -279,10 +277,10 @@ impl<G: Guest> Native<G> {
     /// Makes a block's code at `code` leave at its first instruction, and where its loop begins.
     pub(crate) fn kill(&self, block: &Block<G>, code: u64) {
         let entry = self.buf.offset_of(code);
-        let rel = -((DEAD_BYTES + ENTRY_BYTES) as i32);
+        // A short jump back over itself and what is in front of the entry.
+        let rel = -(DEAD_BYTES as i8 + 2);
         let mut bytes = self.buf.read64(entry).to_le_bytes();
-        bytes[0] = 0xe9;
-        bytes[1..ENTRY_BYTES].copy_from_slice(&rel.to_le_bytes());
+        bytes[..2].copy_from_slice(&[0xeb, rel as u8]);
         self.buf.patch64(entry, u64::from_le_bytes(bytes));
         if let Some(at) = block.rows.get().and_then(|rows| rows.loop_exit) {
             // `jne` becomes `nop; jmp`.
@@ -335,7 +333,7 @@ impl<G: Guest> Native<G> {
                 fields::write::<G>(&mut core.state, offset + 8, (value >> 64) as u64);
             }
         }
-        fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(u64::from(row.pc)));
+        fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(row.pc as u64));
         if row.homes != 0 {
             let places = Rows::list(&rows.homes, row.homes);
             recover_pins(core, places.expect("rows name lists of their block"));
@@ -386,9 +384,10 @@ impl<G: Guest> Native<G> {
         block: &Arc<Block<G>>,
         page: &mut dyn FnMut() -> Option<Vec<u8>>,
     ) -> u64 {
-        let Body::Insns(insns) = &block.body else {
+        let Some(path) = cache.path(block) else {
             return 0;
         };
+        let insns = &path.insns;
         let mut space = self.space();
         if block.code() != 0 {
             return block.code();
@@ -413,6 +412,9 @@ impl<G: Guest> Native<G> {
             }
         }
         let exits = self.exits(block, insns.iter().map(|i| (at(i), i.insn)), &usage, page);
+        if let Some(last) = usage.last_mut().filter(|_| path.closes) {
+            last.target = Some(block.key.pc);
+        }
         if emit::defers_nans::<G>(mode) {
             let loops = usage.last().is_some_and(|u| u.target == Some(block.key.pc));
             nans::mark(&mut usage, loops);
@@ -434,6 +436,7 @@ impl<G: Guest> Native<G> {
         e.begin_loop();
         loop {
             let peeling = e.peeling;
+            let mut closes = path.closes;
             for (n, i) in insns.iter().enumerate() {
                 let at = at(i);
                 e.begin(n, at);
@@ -444,9 +447,15 @@ impl<G: Guest> Native<G> {
                         Err(never) => match never {},
                     },
                 };
-                if e.end_insn(flow, n + 1 == insns.len()) {
+                let begins = path.closes.then_some(block.key.pc);
+                let follow = insns.get(n + 1).map(|next| block.at(next).pc).or(begins);
+                if e.end_insn(flow, follow) {
+                    closes = false;
                     break;
                 }
+            }
+            if closes {
+                e.close();
             }
             // Behind the first run of a loop: the loop.
             if !peeling || e.peeling {

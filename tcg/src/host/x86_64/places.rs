@@ -287,6 +287,14 @@ impl<G: Guest> Emit<'_, G> {
         self.cold_xflush();
     }
 
+    /// Whether [`Self::cold_flush`] has nothing to do.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        let place = |at: usize| self.is_home(at) || !self.locals[at].dirty;
+        let pin = |at: usize| at < LOCALS.len() || self.is_home(at);
+        let vectors = self.fp.any_nans.is_empty() && self.fp.locals.iter().all(|l| !l.dirty);
+        self.narrow == 0 && vectors && (0..self.places).all(|at| place(at) && pin(at))
+    }
+
     /// Makes up for the extensions of some registers that were left out.
     pub(super) fn extend(&mut self, registers: u64) {
         for r in (0..64).filter(|r| registers >> r & 1 != 0) {

@@ -2,7 +2,7 @@
 //! goes.
 
 use super::asm::{self, Alu, D, Mem, Q, Rm, cc, form};
-use super::emit::{Emit, LastDef, Node, V};
+use super::emit::{Emit, LastDef, Node, V, folds};
 use super::layout;
 use super::regs::*;
 use crate::builder::{Bin, Cond, Un, Width};
@@ -539,6 +539,12 @@ impl<G: Guest> Emit<'_, G> {
             if let Some(by) = rotate {
                 let from = self.in_place(a, to);
                 form::RORX_GY_EY_IB.rmi(&mut self.asm, s, to, from, by);
+                return;
+            }
+            let once = folds::<G>() && (op, by, s) == (Bin::Shl, 1, Q);
+            if once && self.is_leaf(a) && !self.reads(a, to) {
+                let from = self.source(a, to);
+                self.asm.lea(Q, to, Mem::indexed(from, from, 0, 0));
                 return;
             }
             self.into(a, to);
