@@ -9,6 +9,7 @@ use crate::guest::Guest;
 use crate::interp::{self, Ended, fields};
 use crate::jit::Exit;
 use crate::jit::cell::CoreRef;
+use crate::learnt::{KNOWN, KNOWN_RUNS};
 use crate::machine::Machine;
 use crate::vcpu::{Core, Work, request};
 
@@ -265,7 +266,11 @@ impl<G: Guest> Core<G> {
         // others count at the same moment may be lost.
         let hits = block.hits.load(Relaxed);
         block.hits.store(hits.wrapping_add(1), Relaxed);
-        if hits < self.machine.threshold || self.machine.waits(block.insns()) {
+        let hot = match hits.checked_sub(KNOWN) {
+            None => hits >= self.machine.threshold,
+            Some(hits) => hits >= KNOWN_RUNS.min(self.machine.threshold),
+        };
+        if !hot || self.machine.waits(block.insns()) {
             return 0;
         }
         let machine = self.machine.clone();

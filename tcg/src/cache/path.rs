@@ -13,6 +13,7 @@ use super::{Block, Body, Cache, Predecoded};
 use crate::builder::Flow;
 use crate::guest::Guest;
 use crate::jit::probe;
+use crate::learnt::KNOWN;
 use crate::mmu::{PAGE_BITS, PAGE_MASK};
 
 /// Instructions of a path at most. What is longer by itself is not followed.
@@ -84,7 +85,7 @@ fn next<'a, G: Guest>(
         Flow::Goto(to) if to != block.key.pc => to,
         Flow::Branch((), to) if to != block.key.pc => {
             let [jumps, nexts] = [to, at.next()].map(|pc| find(pc).map_or(0, |b| runs(b)));
-            let most = block.hits.load(Relaxed) / 2;
+            let most = counted(block) / 2;
             let mostly = |a: u32, b: u32| a >= most && a / TIMES > b;
             if mostly(jumps, nexts) {
                 to
@@ -118,7 +119,11 @@ fn link<G: Guest>(block: &Block<G>, insns: &[Predecoded<G::Insn>]) -> Option<u64
 
 /// How often a block has run, as far as was counted.
 fn runs<G: Guest>(block: &Block<G>) -> u32 {
-    if block.code() != 0 { u32::MAX } else { block.hits.load(Relaxed) }
+    if block.code() != 0 { u32::MAX } else { counted(block) }
+}
+
+fn counted<G: Guest>(block: &Block<G>) -> u32 {
+    block.hits.load(Relaxed) & !KNOWN
 }
 
 /// Adds instructions up to the first that the path has already; gives whether it may go on.

@@ -1,6 +1,6 @@
 //! What was learnt about code, kept from one run to the next: which blocks of a page become hot.
-//! A block that is known to be translated when it is first run, instead of being interpreted
-//! until it has proved itself.
+//! A block that is known to is translated after a few runs, instead of being interpreted until it has
+//! proved itself.
 //!
 //! Pages are known by their content (`hash`), whatever machine or program they are part of, so a
 //! page that was changed is another page. All of this is hints: they decide when a block is
@@ -43,7 +43,10 @@ const NEWS: u32 = 64;
 /// is what it takes to find out.
 const WORTH: u32 = 8;
 /// Added to the runs of a block that is known: more than any threshold.
-const KNOWN: u32 = 1 << 31;
+pub(crate) const KNOWN: u32 = 1 << 31;
+/// Runs of such a block before it is translated: what mostly follows it is there then, and translated
+/// with it ([`crate::cache::path`]).
+pub(crate) const KNOWN_RUNS: u32 = 4;
 /// Pages known at most: those of a gigabyte.
 const MOST_PAGES: usize = 1 << 18;
 /// Blocks noted at most: what the file has room for.
