@@ -5,10 +5,13 @@ use std::mem::offset_of;
 use arch::riscv64::Hart;
 
 use super::{R, Riscv64, get, set};
-use crate::builder::{At, Builder, Flow, MemOp, Rmw, Width};
+use crate::builder::{At, Builder, Fence, Flow, MemOp, Rmw, Width};
 use crate::guest::Helper;
 use crate::guest::reserve::{Reservation, asking};
 use crate::isa::riscv64::{Amo, Lr};
+
+/// The bit of an atomic's order that keeps later accesses behind it.
+const ACQUIRE: u8 = 2;
 
 fn access(w: Width) -> MemOp {
     match w {
@@ -26,7 +29,12 @@ pub(in super::super) fn amo<B: Builder<Riscv64>>(
 ) -> R<B> {
     let va = get(b, a.rs1);
     let v = get(b, a.rs2);
-    if a.rd == 0 {
+    if a.rd == 0 && op == Rmw::Swap && a.order & ACQUIRE == 0 {
+        // A store: C compilers release locks with it. Hosts without the order of stores and loads of
+        // x86 need a fence in front.
+        b.fence(Fence::Release);
+        b.store(va, v, access(w))?;
+    } else if a.rd == 0 {
         b.update(op, va, v, access(w))?;
     } else {
         let old = b.rmw(op, va, v, access(w))?;
