@@ -151,7 +151,7 @@ pub(super) extern "sysv64" fn fp<G: Guest>(core: *mut Core<G>, what: u64) -> Ans
     Answer { value: G::fp(&mut core.state, op, fmt, rm, args), failed: 0 }
 }
 
-/// Misaligned atomic access: raises the guest's exception.
+/// A load that must be aligned: raises the guest's exception if it is not.
 pub(super) extern "sysv64" fn load_aligned<G: Guest>(
     core: *mut Core<G>,
     va: u64,
@@ -160,7 +160,20 @@ pub(super) extern "sysv64" fn load_aligned<G: Guest>(
     // SAFETY: as in `load`.
     let core = unsafe { &mut *core };
     let result = core.load_op(va, MemOp::new(size as u8, false).aligned());
-    answer(core, result)
+    accessed(core, result)
+}
+
+/// A store that must be aligned: raises the guest's exception if it is not.
+pub(super) extern "sysv64" fn store_aligned<G: Guest>(
+    core: *mut Core<G>,
+    va: u64,
+    size: u64,
+    value: u64,
+) -> Answer {
+    // SAFETY: as in `load`.
+    let core = unsafe { &mut *core };
+    let result = core.store_op(va, value, MemOp::new(size as u8, false).aligned());
+    accessed(core, result.map(|()| 0))
 }
 
 /// Calls the pure function at `function` on the spill slots.
@@ -204,7 +217,7 @@ pub(super) extern "sysv64" fn vector_access<G: Guest>(
     } else {
         core.load_vector(va, m).map(|v| core.hot.spill_vec[0] = v)
     };
-    answer(core, result.map(|()| 0))
+    accessed(core, result.map(|()| 0))
 }
 
 /// Operation `what` (see [`vector_table`]) on the first spill slots for vectors; the result is in

@@ -117,6 +117,7 @@ impl<G: Guest> Native<G> {
             for size in 0..4 {
                 stubs.push((calls.load[size], format!("load{}", 8 << size)));
                 stubs.push((calls.load_aligned[size], format!("load_aligned{}", 8 << size)));
+                stubs.push((calls.store_aligned[size], format!("store_aligned{}", 8 << size)));
                 stubs.push((calls.store[size], format!("store{}", 8 << size)));
             }
             stubs.push((calls.rmw, "rmw".to_owned()));

@@ -303,7 +303,9 @@ impl<G: Guest> Emit<'_, G> {
             Value::Imm(x) => self.cold.mov_imm(RDX, i64::from(x) as u64),
         }
         self.cold_address(va);
-        let stub = self.calls().store[usize::from(m.size)];
+        let calls = self.calls();
+        let stub = if m.aligned { calls.store_aligned } else { calls.store };
+        let stub = stub[usize::from(m.size)];
         self.cold_access(stub);
         self.cold_back();
         self.release();

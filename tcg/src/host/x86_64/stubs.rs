@@ -64,6 +64,8 @@ pub(super) struct Calls {
     pub(super) load_aligned: [usize; 4],
     /// Stores, by size.
     pub(super) store: [usize; 4],
+    /// Stores that must be aligned, by size.
+    pub(super) store_aligned: [usize; 4],
     /// Atomic operation eax.
     pub(super) rmw: usize,
     /// Helper at rax, which touches fields only.
@@ -335,6 +337,8 @@ impl<G: Guest> Writer<G> {
                 self.call(calls::load_aligned::<G> as *const () as u64, args, vectors);
             let args = Args::AddressValue(u32::from(size));
             c.store[at] = self.call(calls::store::<G> as *const () as u64, args, vectors);
+            c.store_aligned[at] =
+                self.call(calls::store_aligned::<G> as *const () as u64, args, vectors);
         }
         let args = Args::AddressNumberValue;
         c.rmw = self.call(calls::rmw::<G> as *const () as u64, args, vectors);
