@@ -500,6 +500,7 @@ impl<G: Guest> Emit<'_, G> {
     fn rmw_loop(&mut self, op: Rmw, value: Reg, m: MemOp, memory: Rm) {
         let size = operand_size(m);
         let load = load_form(MemOp { signed: matches!(op, Rmw::Min | Rmw::Max), ..m });
+        form::PREFETCHW_MB.m(&mut self.asm, D, memory);
         self.access();
         load.0.rm(&mut self.asm, load.1, RAX, memory);
         let again = self.asm.pos();
