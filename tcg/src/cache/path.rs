@@ -13,7 +13,6 @@ use super::{Block, Body, Cache, Predecoded};
 use crate::builder::Flow;
 use crate::guest::Guest;
 use crate::jit::probe;
-use crate::learnt::KNOWN;
 use crate::mmu::{PAGE_BITS, PAGE_MASK};
 
 /// Instructions of a path at most. What is longer by itself is not followed.
@@ -85,7 +84,7 @@ fn next<'a, G: Guest>(
         Flow::Goto(to) if to != block.key.pc => to,
         Flow::Branch((), to) if to != block.key.pc => {
             let [jumps, nexts] = [to, at.next()].map(|pc| find(pc).map_or(0, |b| runs(b)));
-            let most = counted(block) / 2;
+            let most = block.hits.load(Relaxed) / 2;
             let mostly = |a: u32, b: u32| a >= most && a / TIMES > b;
             if mostly(jumps, nexts) {
                 to
@@ -117,13 +116,10 @@ fn link<G: Guest>(block: &Block<G>, insns: &[Predecoded<G::Insn>]) -> Option<u64
     value.imm.filter(|&to| i32::try_from(to as i64).is_ok())
 }
 
-/// How often a block has run, as far as was counted.
+/// How often a block has run, as far as was counted: one that earlier runs have learnt of, more often
+/// than any other.
 fn runs<G: Guest>(block: &Block<G>) -> u32 {
-    if block.code() != 0 { u32::MAX } else { counted(block) }
-}
-
-fn counted<G: Guest>(block: &Block<G>) -> u32 {
-    block.hits.load(Relaxed) & !KNOWN
+    if block.code() != 0 { u32::MAX } else { block.hits.load(Relaxed) }
 }
 
 /// Adds instructions up to the first that the path has already; gives whether it may go on.

@@ -1,5 +1,5 @@
 //! What was learnt about code, kept from one run to the next: which blocks of a page become hot.
-//! A block that is known to is translated after a few runs, instead of being interpreted until it has
+//! A block that is known to is translated when it is run again, instead of being interpreted until it has
 //! proved itself.
 //!
 //! Pages are known by their content (`hash`), whatever machine or program they are part of, so a
@@ -44,9 +44,9 @@ const NEWS: u32 = 64;
 const WORTH: u32 = 8;
 /// Added to the runs of a block that is known: more than any threshold.
 pub(crate) const KNOWN: u32 = 1 << 31;
-/// Runs of such a block before it is translated: what mostly follows it is there then, and translated
-/// with it ([`crate::cache::path`]).
-pub(crate) const KNOWN_RUNS: u32 = 4;
+/// Runs of such a block before it is translated: what follows it is there then, and what of that is
+/// known is translated with it ([`crate::cache::path`]).
+pub(crate) const KNOWN_RUNS: u32 = 1;
 /// Pages known at most: those of a gigabyte.
 const MOST_PAGES: usize = 1 << 18;
 /// Blocks noted at most: what the file has room for.
