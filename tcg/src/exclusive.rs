@@ -42,14 +42,14 @@ impl Alone {
         alone != 0 && alone != u64::from(vcpu) + 1
     }
 
-    /// In a process that was split off: whoever ran alone is not there.
-    pub(crate) fn forget(&self) {
+    /// The others may go on. Also in a process that was split off: whoever ran alone is not there.
+    pub(crate) fn end(&self) {
         self.vcpu.store(0, SeqCst);
     }
 }
 
 impl<G: Guest> Machine<G> {
-    /// Has all others stand still until [`Alone::forget`].
+    /// Has all others stand still until [`Alone::end`].
     fn enter_alone(&self, core: &mut Core<G>) {
         let me = u64::from(core.index) + 1;
         while self.alone.vcpu.compare_exchange(0, me, SeqCst, SeqCst).is_err() {
@@ -95,7 +95,7 @@ impl<G: Guest> Vcpu<G> {
                 break;
             }
         }
-        self.machine.alone.forget();
+        self.machine.alone.end();
         core.look_again();
     }
 }

@@ -45,7 +45,7 @@ impl<G: Guest> StandStill<'_, G> {
             self.machine.signals(other).leave();
             self.machine.cell(other).abandon();
         }
-        self.machine.alone.forget();
+        self.machine.alone.end();
         if let Some(learnt) = &self.machine.cache.learnt {
             learnt.in_child();
         }
