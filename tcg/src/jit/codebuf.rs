@@ -2,7 +2,6 @@
 //! that no page is ever both (W^X).
 #![expect(unsafe_code, reason = "maps executable memory and patches code in it")]
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -37,46 +36,53 @@ impl CodeBuf {
         }
     }
 
-    /// A file with a copy of the given ranges, for the child of a fork: what it has now it shares
-    /// with its parent.
-    pub(crate) fn copy(&self, ranges: &[Range<usize>]) -> io::Result<File> {
-        let file = File::from(file(self.len)?);
+    /// A copy of the given ranges, for the child of a fork: what this has it shares with its parent.
+    /// The other bytes are zeros. It takes no descriptor: the table may be full, or another's too.
+    pub(crate) fn copy(&self, ranges: &[Range<usize>]) -> io::Result<Self> {
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a fresh mapping; the result is checked.
+        let write = unsafe { libc::mmap(std::ptr::null_mut(), self.len, prot, flags, -1, 0) };
+        let write = mapped(write)?;
+        // SAFETY: of a shared mapping, a second one of the same pages: for "from nothing" mremap(2)
+        // makes that. Both results are checked.
+        let exec = mapped(unsafe {
+            libc::mremap(write.as_ptr().cast(), 0, self.len, libc::MREMAP_MAYMOVE)
+        });
+        let exec = exec.inspect_err(|_| {
+            // SAFETY: nothing refers to that mapping of `len` bytes.
+            unsafe { libc::munmap(write.as_ptr().cast(), self.len) };
+        })?;
+        let copy = Self { write, exec, len: self.len };
+        let prot = libc::PROT_READ | libc::PROT_EXEC;
+        // SAFETY: a mapping of `len` bytes that nobody uses yet.
+        if unsafe { libc::mprotect(copy.exec.as_ptr().cast(), self.len, prot) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
         for range in ranges {
             assert!(range.start <= range.end && range.end <= self.len);
-            let mut at = range.start;
-            while at < range.end {
-                // SAFETY: inside the mapping (checked); others may patch it meanwhile, so it is
-                // read by the kernel only, as it is at that moment.
-                let done = unsafe {
-                    let from = self.write.as_ptr().add(at).cast();
-                    libc::pwrite(file.as_raw_fd(), from, range.end - at, at as libc::off_t)
-                };
-                match done {
-                    -1 => return Err(io::Error::last_os_error()),
-                    done => at += done as usize,
-                }
+            // Others may patch it meanwhile: each patch is inside one of these words.
+            for at in (range.start & !7..range.end).step_by(8) {
+                copy.patch64(at, self.read64(at));
             }
         }
-        Ok(file)
+        Ok(copy)
     }
 
     /// In the child: the copy takes the place of what is shared.
-    pub(crate) fn replace(&self, copy: File) -> io::Result<()> {
-        let fd = OwnedFd::from(copy);
-        let both = [
-            (self.write, libc::PROT_READ | libc::PROT_WRITE),
-            (self.exec, libc::PROT_READ | libc::PROT_EXEC),
-        ];
-        for (at, prot) in both {
-            // SAFETY: replaces a mapping of `len` bytes that belongs to this value by one of the
-            // same length, in which all that is used has the same content.
+    pub(crate) fn replace(&self, copy: Self) -> io::Result<()> {
+        assert_eq!(self.len, copy.len, "a copy of this");
+        let copy = std::mem::ManuallyDrop::new(copy);
+        for (from, to) in [(copy.write, self.write), (copy.exec, self.exec)] {
+            // SAFETY: a mapping of `len` bytes that belongs to `copy`, which is not used any more,
+            // replaces one of the same length that belongs to this value, and in which all that is
+            // used has the same content.
             let p = unsafe {
-                let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-                libc::mmap(at.as_ptr().cast(), self.len, prot, flags, fd.as_raw_fd(), 0)
+                let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+                let to = to.as_ptr().cast::<libc::c_void>();
+                libc::mremap(from.as_ptr().cast(), self.len, self.len, flags, to)
             };
-            if p == libc::MAP_FAILED {
-                return Err(io::Error::last_os_error());
-            }
+            mapped(p)?;
         }
         Ok(())
     }
@@ -160,6 +166,11 @@ fn map(fd: &OwnedFd, len: usize, prot: i32) -> io::Result<NonNull<u8>> {
     // SAFETY: a fresh shared mapping of an owned file; the result is checked.
     let p =
         unsafe { libc::mmap(std::ptr::null_mut(), len, prot, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
+    mapped(p)
+}
+
+/// What mmap(2) or mremap(2) gave.
+fn mapped(p: *mut libc::c_void) -> io::Result<NonNull<u8>> {
     if p == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

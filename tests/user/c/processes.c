@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,6 +112,28 @@ int main(int argc, char **argv) {
   int ended = 0;
   while (wait(&status) > 0) ended += WEXITSTATUS(status) == 0;
   printf("brothers %d\n", ended);
+
+  // With a table of descriptors that parent and child share, and with a full one.
+  uint64_t arguments[11] = {CLONE_FILES};
+  arguments[4] = SIGCHLD;
+  int shared_table = 0;
+  for (int i = 0; i < 20; i++) {
+    pid = syscall(435 /* clone3 */, arguments, sizeof arguments);
+    if (!pid) _exit(work(100) == work(100) ? 7 : 1);
+    waitpid(pid, &status, 0);
+    shared_table += WEXITSTATUS(status) == 7;
+  }
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = 64;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  int last = -1;
+  for (int fd; (fd = dup(1)) >= 0;) last = fd;
+  pid = fork();
+  if (!pid) _exit(7);
+  if (pid > 0) waitpid(pid, &status, 0);
+  for (int fd = 3; fd <= last; fd++) close(fd);
+  printf("shared descriptors %d, no descriptor free %d\n", shared_table, pid > 0 && WEXITSTATUS(status) == 7);
 
   pthread_t threads[3];
   for (long i = 0; i < 3; i++) pthread_create(&threads[i], 0, busy, (void *)(i * 1000));

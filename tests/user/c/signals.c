@@ -98,6 +98,26 @@ static void faults(void) {
 #endif
 }
 
+// Those that the program's own instructions raise, from somebody else while they are blocked.
+static void blocked(void) {
+  int signals[] = {SIGBUS, SIGSEGV, SIGILL};
+  for (int i = 0; i < 3; i++) {
+    struct sigaction before;
+    sigset_t one;
+    sigaction(signals[i], 0, &before);
+    catch(signals[i], noting, 0);
+    sigemptyset(&one);
+    sigaddset(&one, signals[i]);
+    sigprocmask(SIG_BLOCK, &one, 0);
+    count = 0;
+    kill(getpid(), signals[i]);
+    int early = count;
+    sigprocmask(SIG_UNBLOCK, &one, 0);
+    printf("blocked %d, then %d\n", early, count);
+    sigaction(signals[i], &before, 0);
+  }
+}
+
 static void queues(void) {
   catch(SIGRTMIN + 1, noting, 0);
   catch(SIGUSR1, noting, 0);
@@ -217,6 +237,7 @@ int main(void) {
   setvbuf(stdout, 0, _IOLBF, 0);
   precise();
   faults();
+  blocked();
   queues();
   stacks();
   restarts();

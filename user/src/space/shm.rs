@@ -40,6 +40,10 @@ impl Map {
         let kind = Kind { prot, grows: false, shared: true };
         let how = (flags & libc::SHM_RDONLY) | libc::SHM_REMAP;
         let take = |at: u64| call::plain(libc::SYS_shmat, [id, at, how as u64, 0, 0, 0]).map(drop);
+        let addr = if flags & libc::SHM_RND != 0 { addr & !(PAGE - 1) } else { addr };
+        if addr == 0 && flags & libc::SHM_REMAP != 0 {
+            return Err(Errno::EINVAL);
+        }
         let at = if addr == 0 {
             self.place(0, len, false, |range| {
                 mapping::claim(range.clone())?;
@@ -50,7 +54,6 @@ impl Map {
                 taken
             })?
         } else {
-            let addr = if flags & libc::SHM_RND != 0 { addr & !(PAGE - 1) } else { addr };
             let range = pages(addr, len, Errno::EINVAL)?;
             if flags & libc::SHM_REMAP == 0 && !self.areas.is_free(range.clone()) {
                 return Err(Errno::EINVAL);

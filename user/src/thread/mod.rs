@@ -102,7 +102,8 @@ impl<G: Isa> Thread<G> {
             if let Some(status) = self.ended {
                 break status;
             }
-            if signals::is_pending() || self.signals.is_waiting() {
+            let held = !self.signals.held.is_empty();
+            if signals::is_pending() || self.signals.is_waiting() || held {
                 self.deliver_signals();
             }
         };

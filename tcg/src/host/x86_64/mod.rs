@@ -118,7 +118,7 @@ struct Space<G: Guest> {
 pub(crate) struct ForkedCode<'a, G: Guest> {
     native: &'a Native<G>,
     space: MutexGuard<'a, Space<G>>,
-    copy: Option<std::fs::File>,
+    copy: Option<CodeBuf>,
 }
 
 impl<G: Guest> ForkedCode<'_, G> {
