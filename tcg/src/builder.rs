@@ -541,10 +541,10 @@ impl Reserve {
     /// Nobody else runs until the store-conditional is done. Said of that too.
     pub const ALONE: Self = Self(u8::MAX);
     /// Bytes that [`Self::ahead`] can say.
-    pub const REACH: u64 = 2 * (u8::MAX as u64 - 1);
+    const REACH: u64 = 2 * (u8::MAX as u64 - 1);
 
     /// Over instructions that access no memory to a store-conditional so many bytes behind the
-    /// load-reserved: an even number, [`Self::REACH`] at most.
+    /// load-reserved: an even number, 508 at most.
     pub const fn ahead(bytes: u64) -> Self {
         assert!(bytes.is_multiple_of(2) && bytes <= Self::REACH, "what was looked through");
         Self((bytes / 2) as u8)

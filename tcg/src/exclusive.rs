@@ -110,10 +110,7 @@ pub(crate) fn find_store<G: Guest>(load: At, behind: &[u8], mode: u32) -> Reserv
         };
         let at = At { pc, len, reserve: Reserve::UNKNOWN };
         match G::monitored(&insn) {
-            Monitored::Store => {
-                let bytes = pc.wrapping_sub(load.pc);
-                return if bytes <= Reserve::REACH { Reserve::ahead(bytes) } else { break };
-            }
+            Monitored::Store => return Reserve::ahead(pc.wrapping_sub(load.pc)),
             Monitored::Load => break,
             Monitored::No => {}
         }

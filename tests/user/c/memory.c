@@ -138,6 +138,7 @@ static void segments(void)
 	CHECK(!strcmp(b + PAGE, "both") && store_faults(b) == SEGV_ACCERR);
 	CHECK(shmdt(a) == 0 && shmdt(a) == -1 && load_faults(a) == SEGV_MAPERR);
 	CHECK(shmat(id, (void *)1, SHM_RND | SHM_REMAP) == (void *)-1 && errno == EINVAL);
+	CHECK(shmat(id, (void *)1, SHM_RND) == (void *)-1);
 	CHECK(shmat(id, NULL, SHM_REMAP) == (void *)-1 && errno == EINVAL);
 	CHECK(shmdt(b) == 0 && shmctl(id, IPC_RMID, NULL) == 0);
 	int sem = semget(IPC_PRIVATE, 3, IPC_CREAT | 0640);

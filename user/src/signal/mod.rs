@@ -49,9 +49,10 @@ pub(crate) fn fault_info(signal: i32, code: i32, address: u64) -> Info {
 }
 
 impl Signals {
-    /// A call has waited under another mask.
+    /// There is something to be looked after beside what is pending: a call has waited under another
+    /// mask, or signals are held that may not be blocked any more.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
+        self.waiting.is_some() || !self.held.is_empty()
     }
 }
 

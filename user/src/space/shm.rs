@@ -40,11 +40,12 @@ impl Map {
         let kind = Kind { prot, grows: false, shared: true };
         let how = (flags & libc::SHM_RDONLY) | libc::SHM_REMAP;
         let take = |at: u64| call::plain(libc::SYS_shmat, [id, at, how as u64, 0, 0, 0]).map(drop);
+        let anywhere = addr == 0;
         let addr = if flags & libc::SHM_RND != 0 { addr & !(PAGE - 1) } else { addr };
         if addr == 0 && flags & libc::SHM_REMAP != 0 {
             return Err(Errno::EINVAL);
         }
-        let at = if addr == 0 {
+        let at = if anywhere {
             self.place(0, len, false, |range| {
                 mapping::claim(range.clone())?;
                 let taken = take(range.start);

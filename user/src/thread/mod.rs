@@ -102,8 +102,7 @@ impl<G: Isa> Thread<G> {
             if let Some(status) = self.ended {
                 break status;
             }
-            let held = !self.signals.held.is_empty();
-            if signals::is_pending() || self.signals.is_waiting() || held {
+            if signals::is_pending() || self.signals.is_waiting() {
                 self.deliver_signals();
             }
         };
