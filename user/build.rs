@@ -33,6 +33,7 @@ enum Class {
     Wait,
     /// The index of the argument.
     Path(usize),
+    Root,
     Own,
     /// The error's name.
     Refuse(String),
@@ -64,6 +65,7 @@ fn parse(text: &str) -> Vec<Row> {
         let class = match class {
             "pass" => Class::Pass,
             "wait" => Class::Wait,
+            "root" => Class::Root,
             "own" => Class::Own,
             "path" => match args.iter().position(|arg| arg == "str") {
                 Some(at) => Class::Path(at),
@@ -80,7 +82,7 @@ fn parse(text: &str) -> Vec<Row> {
             }
             _ => fail("unknown class"),
         };
-        let by_host = matches!(class, Class::Pass | Class::Wait | Class::Path(_));
+        let by_host = !matches!(class, Class::Own | Class::Refuse(_));
         if by_host && numbers[2].is_none() {
             fail("the host does not have this call");
         }
@@ -106,6 +108,7 @@ fn generate(rows: &[Row]) -> String {
             Class::Pass => "Class::Pass".to_owned(),
             Class::Wait => "Class::Wait".to_owned(),
             Class::Path(at) => format!("Class::Path({at})"),
+            Class::Root => "Class::Root".to_owned(),
             Class::Own => "Class::Own".to_owned(),
             Class::Refuse(error) => format!("Class::Refuse(Errno::{error})"),
         };

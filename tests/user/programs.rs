@@ -63,11 +63,13 @@ fn exec() {
 fn all_descriptors_are_the_programs() {
     let folder = Folder::new("limit");
     let program = compile(&folder, "exec", Link::Static);
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -S -n 64 && exec \"$@\"", "sh"]);
-    command.arg(polyvisor()).args(["user", "--"]).arg(&program).arg("limit");
-    let output = run(command);
-    assert!(output.status.success(), "{:?}", output.status);
+    for ulimit in ["ulimit -S -n 64", "ulimit -n 64"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{ulimit} && exec \"$@\""), "sh"]);
+        command.arg(polyvisor()).args(["user", "--"]).arg(&program).arg("limit");
+        let output = run(command);
+        assert!(output.status.success(), "{ulimit}: {:?}", output.status);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod binfmt;
 mod clock;
 mod errno;
+mod executable;
 mod host;
 pub mod isa;
 mod limits;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use crate::executable::Executable;
 use crate::host::signals;
 use crate::limits::Limits;
 use crate::loader::Loaded;
@@ -19,8 +20,6 @@ pub struct Image {
     pub loaded: Loaded,
     /// Path of its file on the host.
     pub exe: Vec<u8>,
-    /// The descriptor of our own executable, which the guest does not see.
-    pub own_fd: Option<i32>,
 }
 
 /// A guest process: this one.
@@ -33,6 +32,8 @@ pub struct Process<G: Isa> {
     pub mem: Mem,
     /// Its program.
     pub image: Arc<Image>,
+    /// What runs the programs that it starts.
+    pub(crate) executable: Executable,
     /// Limits that it has set for itself.
     pub limits: Limits,
     /// What it does with signals.
@@ -45,7 +46,13 @@ pub struct Process<G: Isa> {
 
 impl<G: Isa> Process<G> {
     /// A process without threads, whose faults are answered already (`host::signals::install`).
-    pub fn new(machine: Arc<tcg::Machine<G>>, space: Arc<Space>, image: Image) -> Arc<Self> {
+    /// `own_fd` is [`Start::own_fd`](crate::Start::own_fd).
+    pub fn new(
+        machine: Arc<tcg::Machine<G>>,
+        space: Arc<Space>,
+        image: Image,
+        own_fd: Option<i32>,
+    ) -> Arc<Self> {
         let engine = Arc::downgrade(&machine);
         space.set_drop_code(Box::new(move |start, len| {
             if let Some(engine) = engine.upgrade() {
@@ -57,6 +64,7 @@ impl<G: Isa> Process<G> {
             space,
             mem: Mem,
             image: Arc::new(image),
+            executable: Executable::new(own_fd),
             limits: Limits::default(),
             actions: Arc::default(),
             threads: AtomicU32::new(0),
@@ -74,6 +82,7 @@ impl<G: Isa> Process<G> {
             space: self.space.clone(),
             mem: self.mem,
             image: self.image.clone(),
+            executable: self.executable.clone(),
             limits: self.limits.clone(),
             actions,
             threads: AtomicU32::new(0),

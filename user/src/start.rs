@@ -18,7 +18,7 @@ use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{self, LoadError, Program, elf, path_of};
 use crate::process::Image;
 use crate::space::Space;
-use crate::syscalls::exec::{close_program, own_executable};
+use crate::syscalls::exec::close_program;
 use crate::{Isa, Mem, Options, Process, Thread, host, thread};
 
 /// Bytes of host code kept at most.
@@ -40,7 +40,8 @@ pub struct Start {
     pub env: Vec<Vec<u8>>,
     /// The architecture, if it is not to be found out from the file.
     pub arch: Option<String>,
-    /// The descriptor of our own executable, if this program was started by another guest.
+    /// The descriptor of our own executable, from a guest program that has started this one and may
+    /// have changed its root.
     pub own_fd: Option<i32>,
 }
 
@@ -210,7 +211,6 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     let exe = std::fs::canonicalize(path_of(&path)).map(|p| p.as_os_str().as_bytes().to_vec());
     close_program(&path);
     let state = G::start(loaded.entry, loaded.sp);
-    let own_fd = own_executable(start.own_fd);
     let exe = exe.unwrap_or(path);
     set_name(&exe);
     for fd in inherited::closed() {
@@ -221,8 +221,8 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         // There is no reason for the kernel to refuse.
         let _ = signals::set_disposition(libc::SIGPIPE, Disposition::Default);
     }
-    let image = Image { options, loaded, exe, own_fd };
-    let process = Process::new(machine, space, image);
+    let image = Image { options, loaded, exe };
+    let process = Process::new(machine, space, image, start.own_fd);
     match Thread::first(&process, state, crate::syscalls::call) {
         Some(mut thread) => {
             let status = thread.run();

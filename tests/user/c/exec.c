@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <linux/sched.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -231,10 +232,35 @@ static void without_descriptors(void)
 	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 6);
 }
 
+/* Programs are started in another root too, where there is no /proc, and no ld.so either. */
+static void in_another_root(void)
+{
+	char bytes[4096], *argv[] = { "x", "again", NULL }, *env[] = { NULL };
+	int status, from = open(self, O_RDONLY), len, whole = 1;
+	if (geteuid() != 0)
+		return;
+	CHECK(mkdir("root", 0755) == 0);
+	int to = open("root/program", O_CREAT | O_WRONLY, 0755);
+	while ((len = read(from, bytes, sizeof bytes)) > 0)
+		whole &= write(to, bytes, len) == len;
+	CHECK(close(from) == 0 && close(to) == 0 && whole);
+	pid_t child = fork();
+	if (child == 0) {
+		if (chroot("root") == 0 && chdir("/") == 0 && access("/proc", F_OK) == -1)
+			execve("/program", argv, env);
+		_exit(1);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK(WEXITSTATUS(status) == 5 || getauxval(AT_BASE) != 0);
+	CHECK(unlink("root/program") == 0 && rmdir("root") == 0);
+}
+
 static int inner(int argc, char **argv, char **env)
 {
 	if (!strcmp(argv[1], "quiet"))
 		return 5;
+	if (!strcmp(argv[1], "again"))
+		return execve("/program", (char *[]){ "x", "quiet", NULL }, env);
 	if (!strcmp(argv[1], "closed"))
 		return fcntl(0, F_GETFD) == -1 && fcntl(1, F_GETFD) != -1 && fcntl(2, F_GETFD) == -1 ?
 			       6 : 7;
@@ -280,6 +306,7 @@ int main(int argc, char **argv, char **env)
 	refusals();
 	spawns_beside_threads();
 	without_descriptors();
+	in_another_root();
 	CHECK(chdir("/") == 0 && rmdir(folder) == 0);
 	return checked();
 }

@@ -3,19 +3,17 @@
 
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use super::int;
 use super::open::{self, HERE};
 use crate::host::call::{interruptible, plain};
-use crate::host::limits;
 use crate::host::mapping::check_descriptor;
 use crate::isa::abi;
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{elf, path_of};
-use crate::{Errno, Isa, Thread};
+use crate::{Errno, Isa, Thread, executable};
 
 /// Bytes of arguments and environment at most: more than the kernel takes.
 const MOST_BYTES: usize = 8 << 20;
@@ -70,12 +68,11 @@ fn prepare<G: Isa>(t: &Thread<G>, a: [u64; 6]) -> Result<Call, Errno> {
         let ours = elf::machine(&head).and_then(abi::by_machine).is_some_and(|abi| {
             abi.elf_machine == G::ABI.elf_machine || abi.elf_machine != abi::HOST_MACHINE
         });
-        // A chroot may have taken our own file out of reach. Where even the descriptor could not
-        // be had, the kernel may know what to do (binfmt_misc).
-        return match t.process.image.own_fd {
-            Some(own) if ours => reenter(t, own, &path, &args, &env),
-            _ => native(&path, &args, &env),
-        };
+        // Where our own file is out of reach, the kernel may know what to do (binfmt_misc).
+        if ours && t.process.executable.is_in_reach() {
+            return reenter(t, &path, &args, &env);
+        }
+        return native(&path, &args, &env);
     }
     Err(Errno::ELOOP)
 }
@@ -228,28 +225,31 @@ fn bytes(texts: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
 /// A call of the host that runs another program. A thread keeps it, for nothing comes back from it:
 /// where the memory is shared, the thread that waits has it to drop.
 pub(crate) struct Call {
-    /// The descriptor of our own executable, if that is what is run.
-    own: Option<i32>,
-    path: CString,
+    what: What,
     args: List,
     env: List,
     /// A descriptor that is closed by the program, or if it does not start.
     fd: Option<u64>,
 }
 
+/// What is run.
+enum What {
+    /// A program of the host's.
+    Native(CString),
+    /// Our own executable, and its descriptor, if there is one.
+    Own(Option<i32>),
+}
+
 impl Call {
     fn start(&self) -> Result<u64, Errno> {
-        let (path, args, env) =
-            (self.path.as_ptr() as u64, self.args.address(), self.env.address());
+        let (args, env) = (self.args.address(), self.env.address());
         // A signal that has come is delivered first: it would be lost.
-        let Some(own) = self.own else {
-            return interruptible(libc::SYS_execve, [path, args, env, 0, 0, 0]);
-        };
-        set_close_on_exec(own, false);
-        let flags = libc::AT_EMPTY_PATH as u64;
-        let result = interruptible(libc::SYS_execveat, [own as u64, path, args, env, flags, 0]);
-        set_close_on_exec(own, true);
-        result
+        match &self.what {
+            What::Native(path) => {
+                interruptible(libc::SYS_execve, [path.as_ptr() as u64, args, env, 0, 0, 0])
+            }
+            What::Own(fd) => executable::run(*fd, args, env),
+        }
     }
 
     /// The program was not started.
@@ -264,13 +264,12 @@ impl Call {
 fn native(path: &[u8], args: &[Vec<u8>], env: &[Vec<u8>]) -> Result<Call, Errno> {
     let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
     let (args, env) = (List::new(bytes(args))?, List::new(bytes(env))?);
-    Ok(Call { own: None, path, args, env, fd: None })
+    Ok(Call { what: What::Native(path), args, env, fd: None })
 }
 
 /// Runs a guest's program: Polyvisor once more.
 fn reenter<G: Isa>(
     t: &Thread<G>,
-    own: i32,
     path: &[u8],
     args: &[Vec<u8>],
     env: &[Vec<u8>],
@@ -278,46 +277,13 @@ fn reenter<G: Isa>(
     let (path, fd) = opened(path).unwrap_or_else(|| (path.to_vec(), None));
     let mut line: Vec<OsString> = vec!["polyvisor".into(), "user".into()];
     line.extend(t.process.options().command_line());
-    line.extend(["--own-fd".into(), own.to_string().into()]);
+    let own = t.process.executable.fd();
+    if let Some(fd) = own {
+        line.extend(["--own-fd".into(), fd.to_string().into()]);
+    }
     line.extend(["--argv0".into(), OsString::from_vec(args[0].clone())]);
     line.extend(["--".into(), OsString::from_vec(path)]);
     let line = line.iter().map(|word| word.as_bytes()).chain(bytes(&args[1..]));
     let (args, env) = (List::new(line)?, List::new(bytes(env))?);
-    Ok(Call { own: Some(own), path: CString::default(), args, env, fd })
-}
-
-fn set_close_on_exec(fd: i32, on: bool) {
-    let flags = if on { libc::FD_CLOEXEC as u64 } else { 0 };
-    // The descriptor is ours and open.
-    let _ = plain(libc::SYS_fcntl, [fd as u64, libc::F_SETFD as u64, flags, 0, 0, 0]);
-}
-
-/// Opens our own executable, out of the way of the guest's descriptors: above those that it may
-/// have, if that makes no table that each fork must copy at length. `inherited` is the descriptor
-/// that the program before had.
-pub(crate) fn own_executable(inherited: Option<i32>) -> Option<i32> {
-    /// The highest limit that is gone above.
-    const MOST_BELOW: u64 = 4096;
-    /// The first number that is tried otherwise.
-    const HIGH: u64 = 1000;
-    let path = File::open("/proc/self/exe").ok();
-    let fd = match (&path, inherited) {
-        (_, Some(fd)) => {
-            set_close_on_exec(fd, true);
-            return Some(fd);
-        }
-        (Some(file), None) => file.as_raw_fd() as u64,
-        (None, None) => return None,
-    };
-    let [soft, hard] = limits::get(libc::RLIMIT_NOFILE)?;
-    let dup = |lowest: u64| {
-        let fd = plain(libc::SYS_fcntl, [fd, libc::F_DUPFD_CLOEXEC as u64, lowest, 0, 0, 0]);
-        fd.ok().and_then(|fd| i32::try_from(fd).ok())
-    };
-    if soft <= MOST_BELOW && soft < hard && limits::set(libc::RLIMIT_NOFILE, [soft + 1, hard]) {
-        let found = dup(soft);
-        limits::set(libc::RLIMIT_NOFILE, [soft, hard]);
-        return found;
-    }
-    dup(HIGH.min(soft.saturating_sub(8)))
+    Ok(Call { what: What::Own(own), args, env, fd })
 }

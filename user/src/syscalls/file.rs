@@ -6,7 +6,7 @@ use crate::host::call::{interruptible, plain};
 use crate::{Errno, Isa, Thread};
 
 fn is_ours<G: Isa>(t: &Thread<G>, fd: u64) -> bool {
-    t.process.image.own_fd.is_some_and(|own| own == int(fd))
+    t.process.executable.fd().is_some_and(|own| own == int(fd))
 }
 
 pub(crate) fn close<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
@@ -18,9 +18,8 @@ pub(crate) fn close<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno
 
 pub(crate) fn close_range<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     let (first, last) = (u64::from(a[0] as u32), u64::from(a[1] as u32));
-    let own =
-        t.process.image.own_fd.map(|own| own as u64).filter(|own| (first..=last).contains(own));
-    let Some(own) = own else {
+    let own = t.process.executable.fd().map(|own| own as u64);
+    let Some(own) = own.filter(|own| (first..=last).contains(own)) else {
         return plain(libc::SYS_close_range, a);
     };
     if own > first {

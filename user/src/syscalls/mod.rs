@@ -30,6 +30,7 @@ enum Class {
     Pass,
     Wait,
     Path(usize),
+    Root,
     Own,
     Refuse(Errno),
 }
@@ -129,6 +130,10 @@ fn dispatch<G: Isa>(
             a[at] = path;
             plain(host, a)
         }),
+        Class::Root => {
+            t.process.executable.keep();
+            plain(host, a)
+        }
         Class::Own => own(t, index, a),
         Class::Refuse(error) => Err(error),
     }

@@ -105,7 +105,7 @@ const NAME: usize = 19;
 /// A listing of our own descriptors does not show the one that is not the guest's.
 pub(crate) fn getdents64<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
     let len = plain(libc::SYS_getdents64, a)?;
-    let Some(own) = t.process.image.own_fd else { return Ok(len) };
+    let Some(own) = t.process.executable.fd() else { return Ok(len) };
     if len == 0 || !proc::lists_descriptors(super::int(a[0])) {
         return Ok(len);
     }
