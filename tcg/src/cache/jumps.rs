@@ -11,9 +11,8 @@ use super::Block;
 use crate::guest::Guest;
 use crate::mmu::{PAGE_BITS, PAGE_SIZE};
 
-/// The entries of a table. `direct`: in user mode, where a table is to be there at once. A kernel
-/// that forks and executes uses some ten thousand blocks, and those that share an entry are looked
-/// up again and again.
+/// The entries of a table, fewer for user mode (`direct`). A kernel that forks and executes uses some
+/// ten thousand blocks, and those that share an entry are looked up again and again.
 pub(crate) const fn entries(direct: bool) -> usize {
     if direct { 1 << 14 } else { 1 << 16 }
 }

@@ -6,18 +6,17 @@ use crate::vcpu::Core;
 
 /// The fields of the state that say what is reserved.
 pub(super) struct Reservation<G: Guest> {
-    /// Offset of the address: [`NONE`] if nothing is reserved, [`tagged`] with the place of the
-    /// store-conditional that may use it.
+    /// Offset of the address, [`tag`]ged with the place of the store-conditional that may use it.
     pub(super) address: usize,
+    /// What is there if nothing is reserved: all ones.
+    pub(super) none: u64,
     /// Offset of what was read there.
     pub(super) value: usize,
     /// [`asking`].
     pub(super) alone: &'static Helper<G>,
 }
 
-/// In the field of the address if nothing is reserved.
-const NONE: u64 = u64::MAX;
-/// In the same place between the store of a store-conditional and its end: the store was done. In
+/// In the field of the address between the store of a store-conditional and its end: the store was done. In
 /// place of other numbers there, which are what memory and the value that was read differ by, or
 /// addresses with a tag, which is not zero.
 const STORED: u64 = 0;
@@ -31,7 +30,7 @@ pub(super) const fn asking<G: Guest>() -> Helper<G> {
     Helper { name: "alone", touches: Touches::Registers, run: ask::<G> }
 }
 
-/// What is added to an address that the store-conditional at `pc` may use: odd, and unlike `NONE` in
+/// What is added to an address that the store-conditional at `pc` may use: odd, and unlike all ones in
 /// the two bits that are zero in addresses of words.
 fn tag(pc: u64) -> u64 {
     (pc & 0xfff) << 2 | 1
@@ -99,7 +98,7 @@ impl<G: Guest> Reservation<G> {
 
     /// Reserves nothing.
     pub(super) fn clear<B: Builder<G>>(&self, b: &mut B) {
-        let none = b.imm(NONE);
+        let none = b.imm(self.none);
         b.set_field(self.address, none);
     }
 

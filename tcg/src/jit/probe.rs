@@ -4,236 +4,23 @@
 //! in hand will be wanted again, whether anybody asks for the flags of an operation or for the
 //! upper half of a result ([`super::demand`]).
 
+mod usage;
+mod value;
+
 use std::marker::PhantomData;
+
+use usage::overwritten_flags;
+pub(crate) use usage::{ALL_FLAGS, Access, Usage, asked_flags, changed_flags, fold};
+use value::form_of;
+pub(crate) use value::{Form, Upper, Value};
 
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
-use crate::ops::{self, flags};
-
-/// The registers of one instruction, a bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    /// Integer registers read.
-    pub(crate) reads: u64,
-    /// Integer registers written.
-    pub(crate) writes: u64,
-    /// Registers whose low 32 bits are used, other than for [`Usage::def`].
-    pub(crate) low: u64,
-    /// Registers that are used whole, other than for [`Usage::def`].
-    pub(crate) full: u64,
-    /// The register that is written in any case and what it gets, if there is just one.
-    pub(crate) def: Option<(u8, Value)>,
-    /// Registers that it may write or not.
-    pub(crate) sometimes: u64,
-    /// An exception may come out of it, before it writes registers.
-    pub(crate) traps: bool,
-    /// Arithmetic flags read, as bits of their image ([`ops::flags`]).
-    pub(crate) flags_read: u64,
-    /// Arithmetic flags overwritten in any case.
-    pub(crate) flags_written: u64,
-    /// The only access to memory, if there is one and its address is a register plus a constant.
-    pub(crate) access: Option<Access>,
-    /// There are accesses besides.
-    pub(crate) accesses: bool,
-    /// It calls into Rust.
-    pub(crate) calls: bool,
-    /// A comparison whose flags nobody sees: the next instruction would restore them.
-    pub(crate) quiet: bool,
-    /// Vector registers used.
-    pub(crate) vectors: u64,
-    /// Vector registers written.
-    pub(crate) vectors_written: u64,
-    /// Vector registers read as single-precision numbers.
-    pub(crate) singles: u64,
-    /// The same of double precision.
-    pub(crate) doubles: u64,
-    /// Vector registers written with anything else.
-    pub(crate) no_singles: u64,
-    /// The register that gets the result of floating-point arithmetic, and its format.
-    pub(crate) result: Option<(u8, Fmt)>,
-    /// Vector registers of which every bit counts: they are not just operands of arithmetic.
-    pub(crate) bits: u64,
-    /// [`super::nans`]: the result may be any NaN.
-    pub(crate) any_nan: bool,
-    /// Where it may go.
-    pub(crate) target: Option<u64>,
-    /// It may leave the block.
-    pub(crate) branches: bool,
-}
-
-/// A load or store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Access {
-    /// The register that the address is computed from.
-    pub(crate) base: u8,
-    /// What is added to it.
-    pub(crate) disp: i64,
-    /// Bytes accessed.
-    pub(crate) bytes: u8,
-    /// It stores.
-    pub(crate) store: bool,
-}
-
-/// All arithmetic flags.
-pub(crate) const ALL_FLAGS: u64 = flags::O | flags::C | flags::P | flags::A | flags::Z | flags::S;
-
-/// The flags that an operation may change; `count` is its second operand, where that is known.
-pub(crate) fn changed_flags(op: FlagOp, count: Option<u64>) -> u64 {
-    match op {
-        FlagOp::Shl | FlagOp::Shr | FlagOp::Sar | FlagOp::Rol | FlagOp::Ror if count == Some(0) => {
-            0
-        }
-        FlagOp::Rol | FlagOp::Ror => flags::C | flags::O,
-        FlagOp::Inc | FlagOp::Dec => ALL_FLAGS & !flags::C,
-        FlagOp::Carry => flags::C,
-        _ => ALL_FLAGS,
-    }
-}
-
-/// The flags that an operation changes whatever its operands are.
-fn overwritten_flags(op: FlagOp, count: Option<u64>) -> u64 {
-    match op {
-        FlagOp::Shl | FlagOp::Shr | FlagOp::Sar | FlagOp::Rol | FlagOp::Ror if count.is_none() => 0,
-        _ => changed_flags(op, count),
-    }
-}
-
-/// The flags that a condition looks at.
-pub(crate) fn asked_flags(c: FlagCond) -> u64 {
-    match c {
-        FlagCond::Overflow | FlagCond::NoOverflow => flags::O,
-        FlagCond::Carry | FlagCond::NoCarry => flags::C,
-        FlagCond::Zero | FlagCond::NonZero => flags::Z,
-        FlagCond::BelowEq | FlagCond::Above => flags::C | flags::Z,
-        FlagCond::Sign | FlagCond::NoSign => flags::S,
-        FlagCond::Parity | FlagCond::NoParity => flags::P,
-        FlagCond::Less | FlagCond::GreaterEq => flags::S | flags::O,
-        FlagCond::LessEq | FlagCond::Greater => flags::S | flags::O | flags::Z,
-    }
-}
-
-/// What the upper half of a value is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Upper {
-    /// 32 copies of bit 31.
-    Sign,
-    /// The same if it is so for all registers that the value is computed from.
-    Bitwise,
-    /// Anything else.
-    #[default]
-    Other,
-}
-
-/// Values of a form that several instructions together may make something simpler of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Form {
-    #[default]
-    Other,
-    /// A register as it is.
-    Reg(u8),
-    /// A register plus a constant.
-    Sum(u8, i64),
-    /// A register shifted left (by a positive number of bits) or logically right, 32 bits of it
-    /// or all.
-    Shift(u8, i8, Width),
-    /// The bits of two registers that have none in common.
-    Join(u8, u8),
-    /// The sum of two registers; the same, if they have none in common.
-    Total(u8, u8),
-}
-
-/// What a value is computed from, a bit per register.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Value {
-    /// A constant, if it is one.
-    pub(crate) imm: Option<u64>,
-    /// The low 32 bits take the low 32 bits of these.
-    pub(crate) low: u64,
-    /// The low 32 bits take all of these.
-    pub(crate) full: u64,
-    /// The upper half takes all of these as well.
-    pub(crate) high: u64,
-    /// What the upper half is.
-    pub(crate) upper: Upper,
-    /// What it looks like.
-    pub(crate) form: Form,
-}
-
-impl Value {
-    /// A result with nothing above its low bits, or copies of the sign.
-    const ANY: Self =
-        Self { imm: None, low: 0, full: 0, high: 0, upper: Upper::Other, form: Form::Other };
-    const SIGN: Self = Self { upper: Upper::Sign, ..Self::ANY };
-
-    /// A register.
-    pub(crate) fn reg(r: u8) -> Self {
-        let upper = Upper::Bitwise;
-        Value { low: 1 << r, high: 1 << r, upper, form: Form::Reg(r), ..Value::ANY }
-    }
-
-    fn imm(value: u64) -> Self {
-        let upper = if value as i32 as u64 == value { Upper::Sign } else { Upper::Other };
-        Self { imm: Some(value), upper, ..Self::ANY }
-    }
-
-    /// All registers that it takes.
-    pub(crate) fn all(self) -> u64 {
-        self.low | self.full | self.high
-    }
-
-    /// Of operands of which only the low 32 bits count; what is above is known.
-    fn of_low(upper: Upper, of: &[Self]) -> Self {
-        let any = |part: fn(&Self) -> u64| of.iter().map(part).fold(0, |a, b| a | b);
-        Self { low: any(|v| v.low), full: any(|v| v.full), upper, ..Self::ANY }
-    }
-
-    /// Of operands of which the low 32 bits give the low 32 bits.
-    fn closed(upper: Upper, of: &[Self]) -> Self {
-        let high = of.iter().fold(0, |mask, v| mask | v.high);
-        Self { high, ..Self::of_low(upper, of) }
-    }
-
-    /// Of operands that count whole.
-    fn of_all(upper: Upper, of: &[Self]) -> Self {
-        let full = of.iter().fold(0, |mask, v| mask | v.all());
-        Self { full, upper, ..Self::ANY }
-    }
-
-    /// A 32-bit operation's result keeps its form when it is extended; a register does not.
-    fn unless_reg(self) -> Self {
-        match self.form {
-            Form::Shift(_, _, Width::W32) => self,
-            _ => Self { form: Form::Other, ..self },
-        }
-    }
-
-    fn at_width(w: Width, upper: Upper, of: &[Self]) -> Self {
-        if w == Width::W64 { Self::of_all(upper, of) } else { Self::of_low(upper, of) }
-    }
-}
+use crate::ops;
 
 /// The access of a number of that format.
 fn float(fmt: Fmt) -> MemOp {
     MemOp::new(if fmt == Fmt::S { 2 } else { 3 }, false)
-}
-
-/// The form of an operation's result.
-fn form_of(op: Bin, w: Width, a: Value, b: Value) -> Form {
-    match (op, a.form, b.form, b.imm) {
-        (Bin::Add, Form::Reg(r), _, Some(by)) if w == Width::W64 => Form::Sum(r, by as i64),
-        (Bin::Add, Form::Sum(r, x), _, Some(by)) if w == Width::W64 => {
-            Form::Sum(r, x.wrapping_add(by as i64))
-        }
-        (Bin::Shl, Form::Reg(r), _, Some(by)) if by < u64::from(w.bits()) => {
-            Form::Shift(r, by as i8, w)
-        }
-        (Bin::Shr, Form::Reg(r), _, Some(by)) if by < u64::from(w.bits()) => {
-            Form::Shift(r, -(by as i8), w)
-        }
-        (Bin::Or | Bin::Xor, Form::Reg(a), Form::Reg(b), _) if w == Width::W64 => Form::Join(a, b),
-        (Bin::Add, Form::Reg(a), Form::Reg(b), _) if w == Width::W64 => Form::Total(a, b),
-        _ => Form::Other,
-    }
 }
 
 /// A floating-point value, or a vector.
@@ -293,31 +80,6 @@ pub(crate) fn usage<G: Guest>(at: At, insn: G::Insn, mode: u32) -> Usage {
     }
     probe.usage.full |= probe.usage.sometimes;
     probe.usage
-}
-
-/// Finds results that are known ahead, as emitters find them that take known registers for
-/// constants: what they were computed from is not read.
-pub(crate) fn fold(usage: &mut [Usage]) {
-    let mut known: Vec<(u8, i32)> = Vec::new();
-    for u in usage {
-        let find = |r: u8| known.iter().find(|k| k.0 == r).map(|k| k.1 as u64);
-        let mut now = None;
-        if let Some((r, v)) = u.def {
-            let value = match (v.imm, v.form) {
-                (Some(x), _) => Some(x),
-                (None, Form::Reg(from)) => find(from),
-                (None, Form::Sum(from, by)) => find(from).map(|x| x.wrapping_add(by as u64)),
-                _ => None,
-            };
-            if let (Some(x), None) = (value, v.imm) {
-                u.reads &= !v.all() | u.low | u.full;
-                u.def = Some((r, Value { form: v.form, ..Value::imm(x) }));
-            }
-            now = value.and_then(|x| i32::try_from(x as i64).ok()).map(|x| (r, x));
-        }
-        known.retain(|k| (u.writes | u.sometimes) >> k.0 & 1 == 0);
-        known.extend(now);
-    }
 }
 
 type Probed = Result<Value, std::convert::Infallible>;

@@ -2,7 +2,7 @@
 
 use super::asm::{Alu, D, Mem, Q, Rm, Sink, cc, form};
 use super::emit::{Emit, Node, V};
-use super::flags::store_image;
+use super::flags_image::store_image;
 use super::layout;
 use super::regs::*;
 use super::stubs::Stubs;

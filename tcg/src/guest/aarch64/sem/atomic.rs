@@ -4,6 +4,7 @@
 use std::mem::offset_of;
 
 use arch::aarch64::Cpu;
+use arch::aarch64::state::NO_RESERVATION;
 
 use super::{Aarch64, R, get, set, undefined, with, zext};
 use crate::builder::{At, Bin, Builder, Flow, MemOp, Rmw, Un, Width};
@@ -17,6 +18,7 @@ use Width::{W32, W64};
 
 static RESERVATION: Reservation<Aarch64> = Reservation {
     address: offset_of!(Cpu, exclusive_addr),
+    none: NO_RESERVATION,
     value: offset_of!(Cpu, exclusive_value),
     alone: &ALONE,
 };

@@ -3,6 +3,7 @@
 use std::mem::offset_of;
 
 use arch::riscv64::Hart;
+use arch::riscv64::state::NO_RESERVATION;
 
 use super::{R, Riscv64, get, set};
 use crate::builder::{At, Builder, Fence, Flow, MemOp, Rmw, Width};
@@ -45,6 +46,7 @@ pub(in super::super) fn amo<B: Builder<Riscv64>>(
 
 static RESERVATION: Reservation<Riscv64> = Reservation {
     address: offset_of!(Hart, resv_addr),
+    none: NO_RESERVATION,
     value: offset_of!(Hart, resv_value),
     alone: &ALONE,
 };
