@@ -1,7 +1,10 @@
 //! `polyvisor`: virtual machines from the command line.
+#![cfg_attr(not(test), no_main)]
 
 mod args;
 mod cache;
+#[cfg(not(test))]
+mod entry;
 mod guest;
 mod info;
 mod options;
@@ -9,8 +12,8 @@ mod run;
 mod status;
 mod user;
 
+use std::ffi::OsString;
 use std::io;
-use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
@@ -18,16 +21,22 @@ use tracing_subscriber::EnvFilter;
 use args::{Args, Command};
 use status::Status;
 
-fn main() -> ExitCode {
-    if let Some(status) = user::started_by_kernel() {
-        return status.into();
+/// Does what the words of the command line say, the first of which is our own name, and gives the
+/// status to end with. Calls `prepare` before anything but a guest's program.
+#[cfg_attr(test, expect(dead_code, reason = "tests begin in another way"))]
+fn start(words: Vec<OsString>, prepare: fn()) -> u8 {
+    let program = user::started_by_kernel(&words).or_else(|| user::given_alone(&words));
+    program.unwrap_or_else(|| execute(words, prepare)).code()
+}
+
+/// The long way, through all the options that there are.
+fn execute(words: Vec<OsString>, prepare: fn()) -> Status {
+    let command = Args::parse_from(words).command;
+    if !matches!(command, Command::User(_)) {
+        prepare();
     }
-    if let Some(status) = user::given_alone() {
-        return status.into();
-    }
-    let args = Args::parse();
     log_to_stderr();
-    let status = match args.command {
+    match command {
         Command::Run(args) => run::run(*args),
         Command::User(args) => user::run(*args),
         Command::Info(args) => info::print(&args),
@@ -37,8 +46,7 @@ fn main() -> ExitCode {
             status::print(&script)
         }
         Command::Man => man(),
-    };
-    status.into()
+    }
 }
 
 /// Warnings, and what `POLYVISOR_LOG` asks for beyond (`info`, `vmm=debug`).

@@ -1,7 +1,6 @@
 //! Exit statuses, and the way errors are told.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 /// What the process ends with; `--help` explains it to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,19 +20,18 @@ pub(crate) enum Status {
 /// The status for a guest that crashed: not one that shells or common programs use.
 const GUEST: u8 = 100;
 
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> ExitCode {
-        ExitCode::from(match status {
+impl Status {
+    /// The number that the process ends with.
+    pub(crate) fn code(self) -> u8 {
+        match self {
             Status::Success => 0,
             Status::Failure => 1,
             Status::Usage => 2,
             Status::Guest => GUEST,
             Status::Own(status) => status,
-        })
+        }
     }
-}
 
-impl Status {
     /// For a status that the guest gives; what does not fit stays a failure.
     pub(crate) fn own(status: u32) -> Self {
         Status::Own(u8::try_from(status).unwrap_or(u8::MAX))

@@ -43,12 +43,12 @@ pub(crate) fn run(args: User) -> Status {
 }
 
 /// Runs `polyvisor user` if the command line is one of the usual ones ([`short`]).
-pub(crate) fn given_alone() -> Option<Status> {
-    let mut words = env::args_os().skip(1);
-    if words.next()? != "user" {
+pub(crate) fn given_alone(words: &[OsString]) -> Option<Status> {
+    let (command, words) = words.get(1..)?.split_first()?;
+    if command != "user" {
         return None;
     }
-    short::parse(words).map(run)
+    short::parse(words.iter().cloned()).map(run)
 }
 
 fn start(start: Start) -> Status {
@@ -65,11 +65,11 @@ fn told(result: Result<String, binfmt::Error>) -> Status {
 
 /// The program that the kernel had found to be for us (binfmt_misc), if it was the kernel that
 /// started this process: it then says so, and gives the program's path and its `argv[0]`.
-pub(crate) fn started_by_kernel() -> Option<Status> {
+pub(crate) fn started_by_kernel(words: &[OsString]) -> Option<Status> {
     if !binfmt::started_by_kernel() {
         return None;
     }
-    let mut words = env::args_os().skip(1).map(OsString::into_vec);
+    let mut words = words.iter().skip(1).cloned().map(OsString::into_vec);
     let program = words.next()?;
     let args: Vec<_> = words.collect();
     let env = environment(Vec::new(), Vec::new()).ok()?;

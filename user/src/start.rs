@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,7 @@ use tcg::{Learning, Mode, UserConfig};
 
 use crate::clock::HostClock;
 use crate::host::call::plain;
-use crate::host::inherited;
-use crate::host::signals::{self, Disposition};
+use crate::host::signals;
 use crate::isa::abi::{self, Abi};
 use crate::loader::script::{self, DEEPEST, HEAD};
 use crate::loader::{self, LoadError, Program, elf, path_of};
@@ -207,20 +207,11 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         Ok(loaded) => loaded,
         Err(error) => return StartError::Load(text(&start.program), error),
     };
+    let exe = name_of(&file).unwrap_or_else(|| path.clone());
     drop(file);
-    let exe = std::fs::canonicalize(path_of(&path)).map(|p| p.as_os_str().as_bytes().to_vec());
     close_program(&path);
     let state = G::start(loaded.entry, loaded.sp);
-    let exe = exe.unwrap_or(path);
     set_name(&exe);
-    for fd in inherited::closed() {
-        // It was opened by the runtime of Rust.
-        let _ = plain(libc::SYS_close, [fd as u64, 0, 0, 0, 0, 0]);
-    }
-    if !inherited::ignores_sigpipe() {
-        // There is no reason for the kernel to refuse.
-        let _ = signals::set_disposition(libc::SIGPIPE, Disposition::Default);
-    }
     let image = Image { options, loaded, exe };
     let process = Process::new(machine, space, image, start.own_fd);
     match Thread::first(&process, state, crate::syscalls::call) {
@@ -231,6 +222,13 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
         }
         None => StartError::Host("there are too many".into()),
     }
+}
+
+/// The path of an open file, as the kernel has it; `None` where there is no `/proc`, or if the file is
+/// in another root than ours.
+fn name_of(file: &File) -> Option<Vec<u8>> {
+    let name = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    name.is_absolute().then(|| name.into_os_string().into_vec())
 }
 
 /// What `ps` shows is the guest's name.

@@ -3,7 +3,6 @@
 pub(crate) mod call;
 pub(crate) mod heap;
 pub(crate) mod identity;
-pub(crate) mod inherited;
 pub(crate) mod limits;
 pub(crate) mod mapping;
 pub(crate) mod signals;
