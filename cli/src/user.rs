@@ -5,6 +5,7 @@ mod short;
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use crate::args::{ArchArg, TcgArg, User};
 use crate::cache;
@@ -30,6 +31,10 @@ pub(crate) fn run(args: User) -> Status {
         Ok(env) => env,
         Err(why) => return status::fail(Status::Usage, &why),
     };
+    let stats = match args.stats.map(writable).transpose() {
+        Ok(stats) => stats,
+        Err(why) => return status::fail(Status::Usage, &why),
+    };
     let options = Options {
         sysroot: Sysroot::new(args.sysroot),
         strace: args.strace,
@@ -37,6 +42,7 @@ pub(crate) fn run(args: User) -> Status {
         fixed: args.no_aslr,
         learnt: cache::learnt(args.no_learn),
         cpu: args.cpu,
+        stats,
     };
     let arch = arch.map(str::to_owned);
     start(Start { options, program, args: argv, env, arch, own_fd: args.own_fd })
@@ -75,6 +81,13 @@ pub(crate) fn started_by_kernel(words: &[OsString]) -> Option<Status> {
     let env = environment(Vec::new(), Vec::new()).ok()?;
     let options = Options { learnt: cache::learnt(false), ..Options::default() };
     Some(start(Start { options, program, args, env, ..Start::default() }))
+}
+
+/// A file that can be written: its path from the root, for the program may go to another folder.
+fn writable(file: PathBuf) -> Result<PathBuf, String> {
+    let found =
+        std::path::absolute(&file).and_then(|path| std::fs::write(&path, "").map(|()| path));
+    found.map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 /// Our own environment, changed.

@@ -29,6 +29,7 @@ pub mod vcpu;
 
 pub use fork::StandStill;
 pub use host::{NativeError, context, syscall};
+pub use jit::Translated;
 pub use learnt::Learning;
 pub use machine::{Config, Machine, Mode};
 pub use run::{Stop, Vcpu};

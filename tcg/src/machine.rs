@@ -9,6 +9,7 @@ use crate::cache::Cache;
 use crate::exclusive::Alone;
 use crate::guest::Guest;
 use crate::host::{HOST, Native, NativeError};
+use crate::jit::Translated;
 use crate::jit::cell::{Cell, Cells};
 use crate::learnt::{Learning, Learnt};
 use crate::mmu::pages::{CODE, WATCH, WRITERS};
@@ -159,6 +160,11 @@ impl<G: Guest> Machine<G> {
     /// it takes a millisecond.
     pub fn keep_learnt(&self) {
         self.cache.keep_learnt();
+    }
+
+    /// What was translated so far; nothing if nothing can be.
+    pub fn translated(&self) -> Translated {
+        self.cache.native.as_ref().map_or_else(Translated::default, Native::translated)
     }
 
     /// What any thread may touch of a vCPU.

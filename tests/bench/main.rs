@@ -15,6 +15,7 @@ mod measure;
 mod programs;
 mod report;
 mod user;
+mod whole;
 
 use clap::Parser;
 use emulator::Emulator;
@@ -42,7 +43,7 @@ struct Options {
     /// Runs only programs whose name or class contains this; may be repeated.
     #[arg(long = "only")]
     only: Vec<String>,
-    /// Runs only this one: qemu or polyvisor.
+    /// Runs only this one: qemu, polyvisor, or with --user native.
     #[arg(long)]
     emulator: Option<String>,
     /// Another binary than the one built here.

@@ -21,6 +21,12 @@ fn what_is_no_program_is_refused() {
     refused(&[], Path::new("/no/such/program"), 127, &["there is no program /no/such/program"]);
     refused(&["-L", "/tmp"], Path::new("/no/such"), 127, &["neither in /tmp"]);
     refused(&[], Path::new("/tmp"), 126, &["/tmp"]);
+    refused(
+        &["--stats", "/no/such/file"],
+        Path::new("/bin/sh"),
+        2,
+        &["cannot write /no/such/file"],
+    );
     let path = folder.file("text");
     std::fs::write(&path, "no program").expect("a file");
     refused(&[], &path, 126, &["no program", "ELF"]);

@@ -84,3 +84,22 @@ fn system_calls_are_printed() {
     has("syscall_100000() = -1 ENOSYS");
     has("exit_group(0)");
 }
+
+#[test]
+fn translating_is_counted() {
+    let folder = Folder::new("stats");
+    let program = compile(&folder, "processes", Link::Static);
+    let path = folder.file("stats.json");
+    let file = path.to_str().expect("a path in UTF-8");
+    let counted = |options: &[&str]| -> serde_json::Value {
+        let output = run(user(&[&["--stats", file], options].concat(), &program));
+        assert!(output.status.success(), "{:?}", output.status);
+        let text = std::fs::read(&path).expect("it was written");
+        serde_json::from_slice(&text).expect("it is JSON")
+    };
+    let translated = counted(&[]);
+    for figure in ["blocks", "instructions", "code_bytes", "translation_ns"] {
+        assert!(translated[figure].as_u64().is_some_and(|n| n > 0), "{figure}: {translated}");
+    }
+    assert_eq!(counted(&["--tcg", "interp"])["blocks"], 0);
+}

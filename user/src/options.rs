@@ -20,6 +20,8 @@ pub struct Options {
     pub learnt: Option<PathBuf>,
     /// The processor's model.
     pub cpu: Option<String>,
+    /// The file that says at the end what translating has taken, by this program alone.
+    pub stats: Option<PathBuf>,
 }
 
 impl Options {

@@ -1,5 +1,6 @@
 //! What the threads of a guest process share.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -20,6 +21,8 @@ pub struct Image {
     pub loaded: Loaded,
     /// Path of its file on the host.
     pub exe: Vec<u8>,
+    /// The process that it was loaded into.
+    pub pid: u32,
 }
 
 /// A guest process: this one.
@@ -100,22 +103,43 @@ impl<G: Isa> Process<G> {
         self.image.loaded.vdso.sigreturn
     }
 
-    /// At the end, before another program or none: keeps what was learnt about its code.
-    pub(crate) fn keep_learnt(&self) {
-        if !self.borrows {
-            self.machine.keep_learnt();
+    /// At the end, before another program or none: keeps what was learnt about its code, and what
+    /// translating it has taken.
+    pub(crate) fn leave(&self) {
+        if self.borrows {
+            return;
         }
+        self.machine.keep_learnt();
+        if let Some(file) = self.options().stats.as_ref().filter(|_| self.is_first())
+            && let Err(error) = fs::write(file, stats(self.machine.translated()))
+        {
+            eprintln!("polyvisor: cannot write {}: {error}", file.display());
+        }
+    }
+
+    /// No child, which has the same options.
+    fn is_first(&self) -> bool {
+        self.image.pid == std::process::id()
     }
 
     /// Ends the process, with the status of exit(2).
     pub fn exit(&self, status: i32) -> ! {
-        self.keep_learnt();
+        self.leave();
         crate::host::thread::exit_process(status)
     }
 
     /// Ends the process by a signal.
     pub(crate) fn die(&self, signal: i32) -> ! {
-        self.keep_learnt();
+        self.leave();
         signals::die(signal)
     }
+}
+
+/// As JSON.
+fn stats(of: tcg::Translated) -> String {
+    let tcg::Translated { blocks, insns, code_bytes, nanoseconds } = of;
+    format!(
+        "{{\"blocks\": {blocks}, \"instructions\": {insns}, \"code_bytes\": {code_bytes}, \
+         \"translation_ns\": {nanoseconds}}}\n"
+    )
 }

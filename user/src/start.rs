@@ -212,7 +212,7 @@ fn begin<G: Isa>(start: Start, found: Found) -> StartError {
     close_program(&path);
     let state = G::start(loaded.entry, loaded.sp);
     set_name(&exe);
-    let image = Image { options, loaded, exe };
+    let image = Image { options, loaded, exe, pid: std::process::id() };
     let process = Process::new(machine, space, image, start.own_fd);
     match Thread::first(&process, state, crate::syscalls::call) {
         Some(mut thread) => {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::NativeError;
 use crate::cache::{Block, Cache};
 use crate::guest::Guest;
-use crate::jit::Exit;
 use crate::jit::cell::CoreRef;
+use crate::jit::{Exit, Translated};
 use crate::testing::HostCode;
 use crate::user::{HostCalls, Labels};
 use crate::vcpu::Core;
@@ -156,6 +156,10 @@ impl<G: Guest> Native<G> {
     }
 
     pub(crate) fn code_range(&self) -> (u64, u64, u64) {
+        match self.none {}
+    }
+
+    pub(crate) fn translated(&self) -> Translated {
         match self.none {}
     }
 

@@ -54,6 +54,19 @@ impl Exit {
     }
 }
 
+/// What translating has come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Translated {
+    /// Translations of blocks.
+    pub blocks: u64,
+    /// Guest instructions in them.
+    pub insns: u64,
+    /// Bytes of host code, slow paths included.
+    pub code_bytes: u64,
+    /// Nanoseconds that it took.
+    pub nanoseconds: u64,
+}
+
 /// A place in translated code where an exception can come from: where the guest is there, and
 /// which guest registers are in host registers only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub(crate) fn execveat<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Er
     }
     let call = prepare(t, a)?;
     // If the program starts, nothing comes after it.
-    t.process.keep_learnt();
+    t.process.leave();
     let result = t.exec.insert(call).start();
     if let Some(call) = t.exec.take() {
         call.close();

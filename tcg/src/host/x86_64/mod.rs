@@ -46,6 +46,7 @@ mod wide;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::NativeError;
 use crate::builder::{At, Fmt};
@@ -56,7 +57,7 @@ use crate::jit::ahead::{self, Ahead, Exits};
 use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
 use crate::jit::nans::AnyNans;
-use crate::jit::{ACCESS, Exit, Row, Rows, nans, probe};
+use crate::jit::{ACCESS, Exit, Row, Rows, Translated, nans, probe};
 use crate::mmu::PAGE_MASK;
 use crate::user::{HostCalls, Labels};
 use crate::vcpu::Core;
@@ -116,6 +117,8 @@ struct Space<G: Guest> {
     /// As long as there is one vCPU, and nobody else who shares its memory: where a prefix is to become
     /// LOCK when that changes.
     locks: Option<Vec<usize>>,
+    /// What was translated in all.
+    done: Translated,
     /// Blocks by the offset of their code and of their slow paths.
     blocks: BTreeMap<usize, Arc<Block<G>>>,
 }
@@ -176,8 +179,15 @@ impl<G: Guest> Native<G> {
         buf.write(0, &code);
         let pool = Pool::new(code.len().next_multiple_of(64));
         let start = code.len().next_multiple_of(64) + Pool::BYTES;
-        let (locks, blocks) = (Some(Vec::new()), BTreeMap::new());
-        let space = Space { part: 0, settling: false, hot: 0, cold: 0, locks, blocks };
+        let space = Space {
+            part: 0,
+            settling: false,
+            hot: 0,
+            cold: 0,
+            locks: Some(Vec::new()),
+            done: Translated::default(),
+            blocks: BTreeMap::new(),
+        };
         let native = Self {
             buf,
             stubs,
@@ -268,6 +278,11 @@ impl<G: Guest> Native<G> {
             end: exec(stubs.end),
             restart: exec(stubs.fault),
         })
+    }
+
+    /// What was translated so far.
+    pub(crate) fn translated(&self) -> Translated {
+        self.space().done
     }
 
     /// Around the system calls that translated code makes.
@@ -398,6 +413,7 @@ impl<G: Guest> Native<G> {
         if block.code() != 0 {
             return block.code();
         }
+        let begun = Instant::now();
         let hot = space.hot.next_multiple_of(16);
         let cold = space.cold.next_multiple_of(4);
         if !self.has_room(&space) || block.is_dead() {
@@ -492,6 +508,11 @@ impl<G: Guest> Native<G> {
             homes: e.home_lists.into(),
             loop_exit: e.head.map(|head| hot + head.exit),
         }));
+        let done = &mut space.done;
+        done.blocks += 1;
+        done.insns += insns.len() as u64;
+        done.code_bytes += (e.asm.pos() + e.cold.pos()) as u64;
+        done.nanoseconds += begun.elapsed().as_nanos() as u64;
         space.blocks.insert(hot, block.clone());
         space.blocks.insert(cold, block.clone());
         let entry = base + DEAD_BYTES as u64;
