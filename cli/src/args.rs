@@ -176,7 +176,8 @@ pub(crate) struct User {
     pub(crate) no_learn: bool,
 
     /// Write to this file at the end what translating the program has taken, as JSON: blocks,
-    /// guest instructions, bytes of code, nanoseconds. Programs that it starts are not counted.
+    /// guest instructions, bytes of code, nanoseconds; and KiB of memory at most. Programs that it
+    /// starts are not counted.
     #[arg(long, value_name = "FILE")]
     pub(crate) stats: Option<PathBuf>,
 

@@ -239,7 +239,7 @@ fn print_whole(all: &[Figures]) {
             figure("instructions"),
             figure("code_bytes") / 1024.0,
             figure("translation_ns") / 1e6,
-            whole.polyvisor_kib as f64 / 1024.0
+            figure("peak_kib") / 1024.0
         );
         match whole.qemu_kib {
             Some(kib) => println!("{:11.1}", kib as f64 / 1024.0),
@@ -269,10 +269,9 @@ fn as_json(arch: &str, runners: &[Runner], all: &[Figures]) -> String {
             let times: serde_json::Map<_, _> =
                 times.map(|(runner, ms)| (runner.name.to_owned(), json!(ms))).collect();
             let (name, class) = (figures.program.name, figures.program.class);
-            let whole = figures.whole.as_ref().map(|whole| {
-                let memory = json!({ "qemu": whole.qemu_kib, "polyvisor": whole.polyvisor_kib });
-                json!({ "translated": whole.translated, "memory_kib": memory })
-            });
+            let whole = figures.whole.as_ref().map(
+                |whole| json!({ "translated": whole.translated, "qemu_peak_kib": whole.qemu_kib }),
+            );
             json!({ "name": name, "class": class, "ms": times, "whole": whole })
         })
         .collect();

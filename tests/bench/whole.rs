@@ -3,20 +3,15 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
-
-/// How often a process is asked for its memory, which only grows in this respect.
-const EVERY: Duration = Duration::from_millis(2);
+use wait4::Wait4;
 
 /// Of one program.
 #[derive(Debug)]
 pub(crate) struct Whole {
     /// Resident memory at most under QEMU, if that was asked.
     pub(crate) qemu_kib: Option<u64>,
-    /// The same under Polyvisor.
-    pub(crate) polyvisor_kib: u64,
     /// What `polyvisor user --stats` says.
     pub(crate) translated: Value,
 }
@@ -31,12 +26,17 @@ impl Whole {
     ) -> Result<Self, Box<dyn Error>> {
         let file = std::env::temp_dir().join(format!("polyvisor-stats-{}", std::process::id()));
         polyvisor.arg("--stats").arg(&file);
-        let peak = |mut command: Command| peak_kib(command.arg(program).args(args));
-        let polyvisor_kib = peak(polyvisor)?;
+        polyvisor.arg(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).status()?;
         let text = std::fs::read_to_string(&file)?;
         std::fs::remove_file(&file)?;
-        let qemu_kib = qemu.map(peak).transpose()?;
-        Ok(Self { qemu_kib, polyvisor_kib, translated: serde_json::from_str(&text)? })
+        let qemu_kib = match qemu {
+            Some(mut qemu) => {
+                qemu.arg(program).args(args);
+                Some(peak_kib(qemu)?)
+            }
+            None => None,
+        };
+        Ok(Self { qemu_kib, translated: serde_json::from_str(&text)? })
     }
 
     /// A figure of `--stats`.
@@ -45,17 +45,8 @@ impl Whole {
     }
 }
 
-/// The most memory that a command had resident, as far as it was seen (VmHWM of proc(5)).
-fn peak_kib(command: &mut Command) -> std::io::Result<u64> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
-    while child.try_wait()?.is_none() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-        most = most.max(kib.unwrap_or(0));
-        std::thread::sleep(EVERY);
-    }
-    Ok(most)
+/// The most memory that a command had resident. What starts it counts too, which is little.
+fn peak_kib(mut command: Command) -> std::io::Result<u64> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    Ok(child.wait4()?.rusage.maxrss / 1024)
 }

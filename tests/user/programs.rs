@@ -98,7 +98,7 @@ fn translating_is_counted() {
         serde_json::from_slice(&text).expect("it is JSON")
     };
     let translated = counted(&[]);
-    for figure in ["blocks", "instructions", "code_bytes", "translation_ns"] {
+    for figure in ["blocks", "instructions", "code_bytes", "translation_ns", "peak_kib"] {
         assert!(translated[figure].as_u64().is_some_and(|n| n > 0), "{figure}: {translated}");
     }
     assert_eq!(counted(&["--tcg", "interp"])["blocks"], 0);

@@ -135,11 +135,19 @@ impl<G: Isa> Process<G> {
     }
 }
 
-/// As JSON.
+/// As JSON, with the most memory that was resident.
 fn stats(of: tcg::Translated) -> String {
     let tcg::Translated { blocks, insns, code_bytes, nanoseconds } = of;
+    let peak = peak_kib().map_or_else(|| "null".to_owned(), |kib| kib.to_string());
     format!(
         "{{\"blocks\": {blocks}, \"instructions\": {insns}, \"code_bytes\": {code_bytes}, \
-         \"translation_ns\": {nanoseconds}}}\n"
+         \"translation_ns\": {nanoseconds}, \"peak_kib\": {peak}}}\n"
     )
+}
+
+/// Where there is a `/proc`.
+fn peak_kib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
