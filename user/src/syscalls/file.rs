@@ -5,7 +5,7 @@ use super::open::{flags_to_guest, flags_to_host, pipe_flags};
 use crate::host::call::{interruptible, plain};
 use crate::{Errno, Isa, Thread};
 
-fn is_ours<G: Isa>(t: &Thread<G>, fd: u64) -> bool {
+pub(super) fn is_ours<G: Isa>(t: &Thread<G>, fd: u64) -> bool {
     t.process.executable.fd().is_some_and(|own| own == int(fd))
 }
 
@@ -63,19 +63,4 @@ pub(crate) fn fcntl<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno
         libc::F_SETLKW | libc::F_OFD_SETLKW => interruptible(libc::SYS_fcntl, a),
         _ => plain(libc::SYS_fcntl, a),
     }
-}
-
-/// The type byte of the requests of `/dev/kvm`, whose structures speak of the host's processor.
-const KVM: u64 = 0xae;
-
-/// Requests and structures are numbered and laid out alike on all the 64-bit architectures here:
-/// all of them are those of asm-generic.
-pub(crate) fn ioctl<G: Isa>(t: &mut Thread<G>, a: [u64; 6]) -> Result<u64, Errno> {
-    if is_ours(t, a[0]) {
-        return Err(Errno::EBADF);
-    }
-    if a[1] >> 8 & 0xff == KVM && G::ABI.generic_structs {
-        return Err(Errno::ENOTTY);
-    }
-    interruptible(libc::SYS_ioctl, a)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod exec;
 pub(crate) mod file;
+pub(crate) mod ioctl;
 pub(crate) mod ipc;
 pub(crate) mod memory;
 pub(crate) mod open;
