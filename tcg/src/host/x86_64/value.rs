@@ -151,17 +151,23 @@ impl<G: Guest> Emit<'_, G> {
 
     /// A register that holds the value, not to be changed: where it lives, or a scratch register.
     pub(super) fn operand(&mut self, v: V) -> Reg {
+        if let Some(at) = self.at_hand(v) {
+            return at;
+        }
+        let to = self.scratch();
+        self.into(v, to);
+        to
+    }
+
+    /// The register that has the value, or gets it because the value is to stay there.
+    pub(super) fn at_hand(&mut self, v: V) -> Option<Reg> {
         match self.node(v) {
-            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
+            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => Some(self.reg(r)),
             Node::Host(host) => {
                 self.hold(host);
-                host
+                Some(host)
             }
-            _ => {
-                let to = self.scratch();
-                self.into(v, to);
-                to
-            }
+            _ => None,
         }
     }
 

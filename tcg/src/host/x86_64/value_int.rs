@@ -99,17 +99,11 @@ impl<G: Guest> Emit<'_, G> {
 
     /// A register with the value; one that has to be computed is computed in `to`.
     pub(super) fn source(&mut self, v: V, to: Reg) -> Reg {
-        match self.node(v) {
-            Node::Reg(r) if self.resident(r).is_some() || self.wants_local(r) => self.reg(r),
-            Node::Host(host) => {
-                self.hold(host);
-                host
-            }
-            _ => {
-                self.into(v, to);
-                to
-            }
+        if let Some(at) = self.at_hand(v) {
+            return at;
         }
+        self.into(v, to);
+        to
     }
 
     /// Gets `a` into `to`, which `b` may read; gives the operand for `b`.

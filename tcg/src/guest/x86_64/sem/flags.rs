@@ -20,25 +20,8 @@ const LOW: u64 = CF | PF | AF | ZF | SF;
 
 /// 1 if the condition of that number holds `[SDM-1 §B.1]`.
 pub(super) fn condition<B: Builder<X86_64>>(b: &mut B, cc: u8) -> B::V {
-    const CONDITIONS: [FlagCond; 16] = [
-        FlagCond::Overflow,
-        FlagCond::NoOverflow,
-        FlagCond::Carry,
-        FlagCond::NoCarry,
-        FlagCond::Zero,
-        FlagCond::NonZero,
-        FlagCond::BelowEq,
-        FlagCond::Above,
-        FlagCond::Sign,
-        FlagCond::NoSign,
-        FlagCond::Parity,
-        FlagCond::NoParity,
-        FlagCond::Less,
-        FlagCond::GreaterEq,
-        FlagCond::LessEq,
-        FlagCond::Greater,
-    ];
-    b.flag(CONDITIONS[usize::from(cc & 15)])
+    // In the same order.
+    b.flag(FlagCond::ALL[usize::from(cc & 15)])
 }
 
 pub(in super::super) fn setcc<B: Builder<X86_64>>(b: &mut B, at: At, insn: &Insn) -> R<B> {
