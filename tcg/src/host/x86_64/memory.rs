@@ -1,11 +1,10 @@
 //! Guest memory: the TLB look-up in line, the slow path out of line.
 
 use super::asm::{self, Alu, Asm, B, D, Form, Mem, Q, Rm, W, cc, form};
-use super::calls::rmw_number;
 use super::emit::{Emit, LastDef, Node, V};
 use super::layout;
 use super::regs::*;
-use crate::builder::{Bin, Fmt, MemOp, Rmw, Width};
+use crate::builder::{Bin, Fmt, MemOp, Width};
 use crate::guest::Guest;
 use crate::jit::groups::{NO_ADDEND, Plan};
 use crate::mmu::PAGE_BITS;
@@ -14,7 +13,7 @@ use crate::mmu::tlb::TLB_BITS;
 
 /// A guest virtual address in host terms.
 #[derive(Clone, Copy)]
-struct Va {
+pub(super) struct Va {
     /// None in user mode only.
     base: Option<Reg>,
     /// Register and scale; in user mode only.
@@ -23,17 +22,17 @@ struct Va {
 }
 
 impl Va {
-    fn base(base: Reg, disp: i32) -> Self {
+    pub(super) fn base(base: Reg, disp: i32) -> Self {
         Self { base: Some(base), index: None, disp }
     }
 
-    fn mem(self) -> Mem {
+    pub(super) fn mem(self) -> Mem {
         let Va { base, index, disp } = self;
         Mem { base, index, disp }
     }
 
     /// The base register, where there always is one.
-    fn looked_up(self) -> Reg {
+    pub(super) fn looked_up(self) -> Reg {
         self.base.expect("in system mode every address has a base register")
     }
 }
@@ -46,7 +45,7 @@ enum Value {
 }
 
 /// Form and operand size of a zero- or sign-extending load.
-fn load_form(m: MemOp) -> (Form, asm::Width) {
+pub(super) fn load_form(m: MemOp) -> (Form, asm::Width) {
     match (m.size, m.signed) {
         (0, false) => (form::MOVZX_GV_EB, D),
         (0, true) => (form::MOVSX_GV_EB, Q),
@@ -58,7 +57,7 @@ fn load_form(m: MemOp) -> (Form, asm::Width) {
     }
 }
 
-fn operand_size(m: MemOp) -> asm::Width {
+pub(super) fn operand_size(m: MemOp) -> asm::Width {
     [B, W, D, Q][usize::from(m.size)]
 }
 
@@ -88,7 +87,7 @@ fn compare_tag<G: Guest>(asm: &mut Asm, base: Reg, (first, last): (i32, i32), st
 impl<G: Guest> Emit<'_, G> {
     /// The address as a register and a displacement, both of which stay as they are during the
     /// access.
-    fn address(&mut self, v: V) -> Va {
+    pub(super) fn address(&mut self, v: V) -> Va {
         if let Node::Bin(Bin::Add, Width::W64, a, b) = self.node(v)
             && let Node::Imm(x) = self.node(b)
             && let (Ok(disp), Node::Reg(_) | Node::Host(_)) =
@@ -158,7 +157,7 @@ impl<G: Guest> Emit<'_, G> {
 
     /// A register with part of an address, which the look-up leaves alone: where the value lives,
     /// or rcx.
-    fn base(&mut self, v: V) -> Reg {
+    pub(super) fn base(&mut self, v: V) -> Reg {
         self.place_of(v).unwrap_or_else(|| {
             self.claim(RCX);
             self.into(v, RCX);
@@ -170,7 +169,7 @@ impl<G: Guest> Emit<'_, G> {
     /// Looks the address up; gives the place as an operand, of which rax is a part. Goes to the
     /// slow path (the code that is emitted next into the cold buffer) when it is not there. In user
     /// mode there is nothing to look up, and a slow path only where [`Self::has_slow_path`].
-    fn look_up(&mut self, va: Va, m: MemOp, store: bool) -> Mem {
+    pub(super) fn look_up(&mut self, va: Va, m: MemOp, store: bool) -> Mem {
         debug_assert!(self.scratch & (1 << RAX | 1 << RDX) == 0);
         let last = m.bytes() as i32 - 1;
         if m.aligned && last > 0 {
@@ -229,7 +228,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// Slow path: the address goes to rcx.
-    fn cold_address(&mut self, va: Va) {
+    pub(super) fn cold_address(&mut self, va: Va) {
         match va {
             Va { base: Some(base), index: None, disp: 0 } => self.cold.mov(Q, RCX, base),
             _ => self.cold.lea(Q, RCX, va.mem()),
@@ -237,7 +236,7 @@ impl<G: Guest> Emit<'_, G> {
     }
 
     /// Slow path: into a stub that may raise an exception of this instruction.
-    fn cold_access(&mut self, stub: usize) {
+    pub(super) fn cold_access(&mut self, stub: usize) {
         self.cold_call(stub);
         let back = self.cold_here();
         self.row(back);
@@ -411,160 +410,5 @@ impl<G: Guest> Emit<'_, G> {
         self.cold.mov_imm(RAX, what);
         let stub = self.calls().vector_access;
         self.cold_access(stub);
-    }
-
-    /// The place of an atomic access, which rax and rdx are no part of.
-    fn atomic_place(&mut self, va: Va, m: MemOp) -> Rm {
-        let mem =
-            self.look_up(va, MemOp { aligned: !(self.direct && G::SPLIT_ATOMICS), ..m }, true);
-        self.ordered = !self.alone;
-        if self.direct {
-            return Rm::Mem(mem);
-        }
-        self.asm.lea(Q, RCX, mem);
-        Rm::Mem(Mem::base(RCX, 0))
-    }
-
-    pub(super) fn rmw_value(&mut self, op: Rmw, v: V, value: V, m: MemOp) -> V {
-        let value = self.operand_kept(value);
-        let va = self.address(v);
-        let old = self.temp();
-        let memory = self.atomic_place(va, m);
-        let size = operand_size(m);
-        match op {
-            Rmw::Swap => {
-                // Locked without the prefix.
-                self.asm.mov(Q, RAX, value);
-                let form = if m.size == 0 { form::XCHG_EB_GB } else { form::XCHG_EV_GV };
-                self.access();
-                form.rm(&mut self.asm, size, RAX, memory);
-            }
-            Rmw::Add => {
-                self.asm.mov(Q, RAX, value);
-                self.locked(form::XADD_EV_GV, form::XADD_EB_GB, m, RAX, memory);
-            }
-            _ => self.rmw_loop(op, value, m, memory),
-        }
-        let (form, width) = load_form(m);
-        form.rm(&mut self.asm, width, old, Rm::Reg(RAX));
-        self.cold_rmw(Some(op), va, value, m, Some(old));
-        self.release();
-        self.push(Node::Host(old))
-    }
-
-    /// The same without the old value: the host has one instruction for more operations then.
-    pub(super) fn update_value(&mut self, op: Rmw, v: V, value: V, m: MemOp) {
-        let (wide, byte) = match op {
-            Rmw::Add => (form::ADD_EV_GV, form::ADD_EB_GB),
-            Rmw::And => (form::AND_EV_GV, form::AND_EB_GB),
-            Rmw::Or => (form::OR_EV_GV, form::OR_EB_GB),
-            Rmw::Xor => (form::XOR_EV_GV, form::XOR_EB_GB),
-            Rmw::Swap | Rmw::Min | Rmw::Max | Rmw::Minu | Rmw::Maxu => {
-                self.rmw_value(op, v, value, m);
-                return;
-            }
-        };
-        let value = self.operand_kept(value);
-        let va = self.address(v);
-        let memory = self.atomic_place(va, m);
-        self.locked(wide, byte, m, value, memory);
-        self.cold_rmw(Some(op), va, value, m, None);
-        self.release();
-    }
-
-    /// A locked access to memory: the form for its size.
-    fn locked(&mut self, wide: Form, byte: Form, m: MemOp, reg: Reg, memory: Rm) {
-        let form = if m.size == 0 { byte } else { wide };
-        self.access();
-        self.locks.push(self.asm.pos());
-        form.locked().rm(&mut self.asm, operand_size(m), reg, memory);
-    }
-
-    /// The slow path of an atomic access, a compare-and-exchange if there is no `op`.
-    fn cold_rmw(&mut self, op: Option<Rmw>, va: Va, value: Reg, m: MemOp, old: Option<Reg>) {
-        if self.direct && m.size == 0 {
-            return;
-        }
-        self.cold.mov(Q, RDX, value);
-        self.cold_address(va);
-        self.cold.mov_imm(RAX, u64::from(rmw_number(op, m)));
-        let stub = self.calls().rmw;
-        self.cold_access(stub);
-        if let Some(old) = old {
-            self.cold.mov(Q, old, RAX);
-        }
-        self.cold_back();
-    }
-
-    /// rax = old value, by compare-and-exchange until nobody came between.
-    fn rmw_loop(&mut self, op: Rmw, value: Reg, m: MemOp, memory: Rm) {
-        let size = operand_size(m);
-        let load = load_form(MemOp { signed: matches!(op, Rmw::Min | Rmw::Max), ..m });
-        form::PREFETCHW_MB.m(&mut self.asm, D, memory);
-        self.access();
-        load.0.rm(&mut self.asm, load.1, RAX, memory);
-        let again = self.asm.pos();
-        let compare = if size == Q { Q } else { D };
-        match op {
-            Rmw::And | Rmw::Or | Rmw::Xor => {
-                let alu = match op {
-                    Rmw::And => Alu::And,
-                    Rmw::Or => Alu::Or,
-                    _ => Alu::Xor,
-                };
-                self.asm.mov(Q, RDX, RAX);
-                self.asm.alu(alu, Q, RDX, Rm::Reg(value));
-            }
-            _ => {
-                // For sizes below 32 bits both operands would need extending first; the guests
-                // that have such atomics take the slow path for them.
-                self.asm.mov(Q, RDX, RAX);
-                self.asm.alu(Alu::Cmp, compare, RAX, Rm::Reg(value));
-                let replace = match op {
-                    Rmw::Min => cc::G,
-                    Rmw::Max => cc::L,
-                    Rmw::Minu => cc::A,
-                    _ => cc::B,
-                };
-                self.asm.cmov(replace, RDX, value);
-            }
-        }
-        self.locked(form::CMPXCHG_EV_GV, form::CMPXCHG_EB_GB, m, RDX, memory);
-        self.asm.jcc_back(cc::NE, again);
-    }
-
-    pub(super) fn cas_value(&mut self, v: V, old: V, new: V, m: MemOp) -> V {
-        // The slow path finds the expected value in the first spill slot.
-        self.spill_arg(old, 0);
-        let new = self.operand_kept(new);
-        let va = self.address(v);
-        let found = self.temp();
-        let memory = self.atomic_place(va, m);
-        self.asm.load(Q, RAX, layout::spill::<G>(0));
-        self.locked(form::CMPXCHG_EV_GV, form::CMPXCHG_EB_GB, m, new, memory);
-        let (extend, width) = load_form(m);
-        extend.rm(&mut self.asm, width, found, Rm::Reg(RAX));
-        self.cold_rmw(None, va, new, m, Some(found));
-        self.release();
-        self.push(Node::Host(found))
-    }
-
-    /// A register with the value that is none of the scratch registers.
-    fn operand_kept(&mut self, v: V) -> Reg {
-        match self.node(v) {
-            Node::Reg(r) => self.reg(r),
-            Node::Host(host) => {
-                self.hold(host);
-                host
-            }
-            _ => {
-                let to = self.temp();
-                self.into(v, to);
-                // What it was computed from may go.
-                self.release();
-                self.hold(to);
-                to
-            }
-        }
     }
 }

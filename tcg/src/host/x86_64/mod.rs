@@ -1,10 +1,12 @@
 //! x86-64 as a host: translates blocks to machine code, and runs it.
 
 mod asm;
+mod atomics;
 mod builder;
 mod bulk;
 mod calls;
 mod commit;
+mod compile;
 pub mod context;
 #[cfg(test)]
 mod cpu_oracle;
@@ -29,6 +31,7 @@ mod loops;
 mod memory;
 mod places;
 mod pool;
+mod recover;
 mod regs;
 mod rows;
 mod stubs;
@@ -46,23 +49,16 @@ mod wide;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::NativeError;
-use crate::builder::{At, Fmt};
-use crate::cache::{Block, Predecoded};
-use crate::guest::{FpMode, Guest};
-use crate::interp::fields;
-use crate::jit::ahead::{self, Ahead, Exits};
+use crate::cache::Block;
+use crate::guest::Guest;
 use crate::jit::cell::CoreRef;
 use crate::jit::codebuf::CodeBuf;
-use crate::jit::nans::AnyNans;
-use crate::jit::{ACCESS, Exit, Row, Rows, Translated, nans, probe};
-use crate::mmu::PAGE_MASK;
+use crate::jit::{ACCESS, Exit, Translated};
 use crate::user::{HostCalls, Labels};
 use crate::vcpu::Core;
 use asm::{Asm, Form, Mem, Q, Rm, form};
-use emit::Emit;
 use pool::Pool;
 use regs::*;
 use stubs::Stubs;
@@ -330,222 +326,5 @@ impl<G: Guest> Native<G> {
     /// Behind [`Exit::Call`]: what the block ended in.
     pub(crate) fn finish_call(&self, core: &mut Core<G>) -> Result<(), G::Exception> {
         calls::leave(core)
-    }
-
-    /// An exception came from inside a block: brings the state up to date.
-    /// `kind` is [`ACCESS`] for a fault of an access, 0 for a call.
-    fn recover(&self, core: &mut Core<G>, kind: u32) {
-        let at = self.buf.offset_of(core.hot.exit[1]);
-        let space = self.space();
-        let block = space.blocks.range(..=at).next_back().map(|(_, block)| block.clone());
-        drop(space);
-        let found = block.as_ref().and_then(|b| {
-            let rows = b.rows.get()?;
-            Some((b.key.pc, rows, *rows.find(at as u32 | kind)?))
-        });
-        let (pc, rows, row) = found
-            .expect("every call into the slow path, and every access that may fault, has its row");
-        let list = Rows::list(&rows.vec, row.vec);
-        for &(host, r) in list.into_iter().flatten() {
-            let offset = G::FP.offset + usize::from(r) * G::FP.stride;
-            let value = core.hot.saved_vec[usize::from(host)];
-            fields::write::<G>(&mut core.state, offset, value as u64);
-            if G::FP.stride == 16 {
-                fields::write::<G>(&mut core.state, offset + 8, (value >> 64) as u64);
-            }
-        }
-        fields::write::<G>(&mut core.state, G::PC, pc.wrapping_add(row.pc as u64));
-        if row.homes != 0 {
-            let places = Rows::list(&rows.homes, row.homes);
-            recover_pins(core, places.expect("rows name lists of their block"));
-        }
-        for (local, &r) in row.int.iter().enumerate().filter(|(_, r)| **r != 0xff) {
-            let offset = G::INT.offset + usize::from(r) * G::INT.stride;
-            let value = core.hot.saved[usize::from(LOCALS[local])];
-            fields::write::<G>(&mut core.state, offset, value);
-        }
-        if let Some(&nans) = Rows::list(&rows.nans, row.nans) {
-            recover_nans(core, nans);
-        }
-        let list = Rows::list(&rows.narrow, row.narrow);
-        for r in (0..G::INT.count).filter(|r| list.is_some_and(|list| list >> r & 1 != 0)) {
-            let offset = G::INT.offset + r * G::INT.stride;
-            let low = fields::read::<G>(&core.state, offset) as i32;
-            fields::write::<G>(&mut core.state, offset, low as u64);
-        }
-    }
-
-    /// For each instruction the flags that are asked for where it leaves the block; `None` if
-    /// nothing is known.
-    fn exits(
-        &self,
-        block: &Block<G>,
-        insns: impl ExactSizeIterator<Item = (At, G::Insn)>,
-        usage: &[probe::Usage],
-        page: &mut dyn FnMut() -> Option<Vec<u8>>,
-    ) -> Option<Exits> {
-        if usage.iter().all(|usage| usage.flags_written == 0) {
-            return None;
-        }
-        let bytes = page()?;
-        let (pc, gpa) = (block.key.pc & !PAGE_MASK, block.key.gpa & !PAGE_MASK);
-        let mut ahead = Ahead::new(&bytes, pc, block.key.mode);
-        let exits = ahead::exits::<G>(insns, usage, &mut ahead);
-        let range = ahead.range();
-        // From here on stores there kill the block; those before are seen by reading again.
-        let _ = block.ahead.set((gpa + range.start as u64, range.len() as u64));
-        (page()?[range.clone()] == bytes[range]).then_some(exits)
-    }
-
-    /// Translates a block; gives its entry, or 0 if there is no room. `page` reads the page that
-    /// the block begins in.
-    pub(crate) fn compile(
-        &self,
-        cache: &crate::cache::Cache<G>,
-        block: &Arc<Block<G>>,
-        page: &mut dyn FnMut() -> Option<Vec<u8>>,
-    ) -> u64 {
-        let Some(path) = cache.path(block) else {
-            return 0;
-        };
-        let insns = &path.insns;
-        let mut space = self.space();
-        if block.code() != 0 {
-            return block.code();
-        }
-        let begun = Instant::now();
-        let hot = space.hot.next_multiple_of(16);
-        let cold = space.cold.next_multiple_of(4);
-        if !self.has_room(&space) || block.is_dead() {
-            return 0;
-        }
-        let base = self.buf.exec_address(hot);
-        let cold_base = self.buf.exec_address(cold);
-        let at = |i: &Predecoded<G::Insn>| block.at(i);
-        let mode = block.key.mode;
-        let mut usage: Vec<_> =
-            insns.iter().map(|i| probe::usage::<G>(at(i), i.insn, mode)).collect();
-        for (n, i) in insns.windows(3).enumerate() {
-            let three = [i[0].insn, i[1].insn, i[2].insn];
-            if G::fp_mode(mode) != FpMode::Soft && G::compares_quietly(three, mode) {
-                usage[n + 1].quiet = true;
-                // Left to the interpreter if it is of no numbers.
-                usage[n + 1].traps = true;
-            }
-        }
-        let exits = self.exits(block, insns.iter().map(|i| (at(i), i.insn)), &usage, page);
-        if let Some(last) = usage.last_mut().filter(|_| path.closes) {
-            last.target = Some(block.key.pc);
-        }
-        if emit::defers_nans::<G>(mode) {
-            let loops = usage.last().is_some_and(|u| u.target == Some(block.key.pc));
-            nans::mark(&mut usage, loops);
-        }
-        let mut e = Emit::<G>::new(
-            (&self.buf, &self.stubs, &self.pool),
-            base,
-            cold_base,
-            block.key.pc,
-            block.key.mode,
-            usage,
-        );
-        e.direct = self.direct;
-        e.alone = space.locks.is_some();
-        if let Some(exits) = exits {
-            e.look_ahead(&exits);
-        }
-        e.entry();
-        e.begin_loop();
-        loop {
-            let peeling = e.peeling;
-            let mut closes = path.closes;
-            for (n, i) in insns.iter().enumerate() {
-                let at = at(i);
-                e.begin(n, at);
-                let flow = match e.left_out().or_else(|| e.fused()) {
-                    Some(flow) => flow,
-                    None => match G::lower(&mut e, at, i.insn, block.key.mode) {
-                        Ok(flow) => flow,
-                        Err(never) => match never {},
-                    },
-                };
-                let begins = path.closes.then_some(block.key.pc);
-                let follow = insns.get(n + 1).map(|next| block.at(next).pc).or(begins);
-                if e.end_insn(flow, follow) {
-                    closes = false;
-                    break;
-                }
-            }
-            if closes {
-                e.close();
-            }
-            // Behind the first run of a loop: the loop.
-            if !peeling || e.peeling {
-                break;
-            }
-        }
-        if e.asm.pos() > BLOCK_ROOM || e.cold.pos() > BLOCK_ROOM {
-            return 0;
-        }
-        for &at in &e.locks {
-            debug_assert_eq!(e.asm.code[at], LOCK);
-            if let Some(locks) = &mut space.locks {
-                e.asm.code[at] = NO_LOCK;
-                locks.push(hot + at);
-            }
-        }
-        self.buf.write(hot, &e.asm.code);
-        self.buf.write(cold, &e.cold.code);
-        space.hot = hot + e.asm.pos();
-        space.cold = cold + e.cold.pos();
-        let mut rows: Vec<Row> = e.rows;
-        rows.sort_unstable_by_key(|r| r.host);
-        let _ = block.rows.set(Box::new(Rows {
-            rows: rows.into(),
-            vec: e.fp.lists.into(),
-            narrow: e.narrow_lists.into(),
-            nans: e.fp.nan_lists.into(),
-            homes: e.home_lists.into(),
-            loop_exit: e.head.map(|head| hot + head.exit),
-        }));
-        let done = &mut space.done;
-        done.blocks += 1;
-        done.insns += insns.len() as u64;
-        done.code_bytes += (e.asm.pos() + e.cold.pos()) as u64;
-        done.nanoseconds += begun.elapsed().as_nanos() as u64;
-        space.blocks.insert(hot, block.clone());
-        space.blocks.insert(cold, block.clone());
-        let entry = base + DEAD_BYTES as u64;
-        cache.set_code(block, entry);
-        entry
-    }
-}
-
-/// Makes the NaNs of some registers the guest's.
-fn recover_nans<G: Guest>(core: &mut Core<G>, nans: AnyNans) {
-    for (r, fmt) in nans.registers() {
-        let offset = G::FP.offset + usize::from(r) * G::FP.stride;
-        let bits = fields::read::<G>(&core.state, offset);
-        let canonical = match fmt {
-            Fmt::S if f32::from_bits(bits as u32).is_nan() => 0xffff_ffff_7fc0_0000,
-            Fmt::D if f64::from_bits(bits).is_nan() => 0x7ff8_0000_0000_0000,
-            _ => continue,
-        };
-        fields::write::<G>(&mut core.state, offset, canonical);
-    }
-}
-
-/// In the state the exit has stored the hosts of pinned registers as if they held these: puts
-/// everything where it belongs. `places`: what they hold.
-fn recover_pins<G: Guest>(core: &mut Core<G>, places: &[u8; PINS.len()]) {
-    let offset = |r: u8| G::INT.offset + usize::from(r) * G::INT.stride;
-    let mut found = [0; PINS.len()];
-    for (at, _, guest) in pins::<G>() {
-        found[at] = fields::read::<G>(&core.state, offset(guest));
-        let parked = core.hot.parked[at];
-        fields::write::<G>(&mut core.state, offset(guest), parked);
-    }
-    for (&r, value) in places.iter().zip(found).filter(|(r, _)| **r != 0xff) {
-        fields::write::<G>(&mut core.state, offset(r), value);
     }
 }

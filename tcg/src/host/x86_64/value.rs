@@ -313,4 +313,23 @@ impl<G: Guest> Emit<'_, G> {
         self.release();
         self.push(Node::Host(to))
     }
+
+    /// A register with the value that is none of the scratch registers.
+    pub(super) fn operand_kept(&mut self, v: V) -> Reg {
+        match self.node(v) {
+            Node::Reg(r) => self.reg(r),
+            Node::Host(host) => {
+                self.hold(host);
+                host
+            }
+            _ => {
+                let to = self.temp();
+                self.into(v, to);
+                // What it was computed from may go.
+                self.release();
+                self.hold(to);
+                to
+            }
+        }
+    }
 }
