@@ -9,10 +9,8 @@ mod value;
 
 use std::marker::PhantomData;
 
-use usage::overwritten_flags;
-pub(crate) use usage::{ALL_FLAGS, Access, Usage, asked_flags, changed_flags, fold};
-use value::form_of;
-pub(crate) use value::{Form, Upper, Value};
+pub(crate) use usage::*;
+pub(crate) use value::*;
 
 use crate::builder::*;
 use crate::guest::{Guest, Helper, Touches};
