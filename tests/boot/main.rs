@@ -14,3 +14,4 @@ mod learnt;
 mod reset;
 mod rest;
 mod run;
+mod streams;
