@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use polyvisor_tests::polyvisor;
+
 use crate::build::{Folder, Link, compile, run, text, user};
 
 /// Runs something that cannot be run.
@@ -65,4 +67,38 @@ fn a_missing_interpreter_is_named() {
         refused(&[], &program, 126, &[name, "--sysroot"]);
     }
     refused(&["-E", "=x"], &program, 2, &["NAME=VALUE"]);
+}
+
+#[test]
+fn headers_at_random_do_no_harm() {
+    const PROGRAMS: usize = 200;
+    // The file's header and the program headers of a program of this kind.
+    const HEADERS: usize = 64 + 8 * 56;
+    let folder = Folder::new("headers");
+    let good = std::fs::read(compile(&folder, "system", Link::Static)).expect("the program");
+    let path = folder.file("headers");
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below as u64) as usize
+    };
+    for _ in 0..PROGRAMS {
+        let mut bad = good.clone();
+        let mut changes = Vec::new();
+        for _ in 0..=next(3) {
+            let (at, byte) = (next(HEADERS), [0, 1, 0x7f, 0x80, 0xff, next(256)][next(6)]);
+            bad[at] = byte as u8;
+            changes.push((at, byte));
+        }
+        std::fs::write(&path, &bad).expect("a file");
+        // One that computes or waits for ever, as it may, is ended.
+        let mut command = std::process::Command::new("timeout");
+        command.args(["-s", "KILL", "1"]).arg(polyvisor()).args(["user", "--"]).arg(&path);
+        let output = run(command);
+        let err = text(&output.stderr);
+        let panicked = err.contains("panicked") || output.status.code() == Some(101);
+        assert!(!panicked, "{changes:?}: {:?}\n{err}", output.status);
+    }
 }

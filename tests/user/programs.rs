@@ -55,6 +55,11 @@ fn system() {
 }
 
 #[test]
+fn hostile() {
+    all_hold("hostile");
+}
+
+#[test]
 fn exec() {
     all_hold("exec");
 }

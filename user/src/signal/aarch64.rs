@@ -7,7 +7,7 @@ use arch::aarch64::{Aarch64, Cpu};
 use tcg::guest::aarch64::Exception;
 use tcg::mmu::user::Fault;
 
-use super::frame::{Cause, Frame, Frames, Restored, Stack};
+use super::frame::{Cause, Frame, Frames, Restored, Stack, place};
 use crate::{Errno, Mem};
 
 /// Offsets in the frame, bytes.
@@ -66,7 +66,7 @@ impl Frames for Aarch64 {
 
     fn push_frame(cpu: &mut Cpu, mem: Mem, frame: &Frame) -> Result<(), Errno> {
         let record = (frame.sp & !15).wrapping_sub(FRAME_RECORD);
-        let at = record.wrapping_sub(SIZE);
+        let at = place(record.wrapping_sub(SIZE))?;
         mem.write(record, &[cpu.x[FP], cpu.x[LR]])?;
         mem.write(at + INFO, &frame.info)?;
         mem.write(at + UCONTEXT, &[0u64; 2])?;
@@ -100,7 +100,7 @@ impl Frames for Aarch64 {
     }
 
     fn pop_frame(cpu: &mut Cpu, mem: Mem) -> Result<Restored, Errno> {
-        let at = cpu.x[SP];
+        let at = place(cpu.x[SP])?;
         let regs: [u64; 34] = mem.read(at + REGS)?;
         let pstate: u64 = mem.read(at + PSTATE)?;
         let head: [u32; 4] = mem.read(at + RECORDS)?;

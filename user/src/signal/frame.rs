@@ -4,6 +4,7 @@ use tcg::guest::Guest;
 use tcg::mmu::user::Fault;
 
 use crate::host::signals::Info;
+use crate::space::END;
 use crate::{Errno, Mem};
 
 /// The thread runs on the alternate stack.
@@ -105,6 +106,11 @@ pub enum Cause {
     Syscall,
     /// A signal, its si_code, and its si_addr.
     Signal(i32, i32, u64),
+}
+
+/// The address of a frame: in the guest's half, so that places in it are addresses too.
+pub(crate) fn place(at: u64) -> Result<u64, Errno> {
+    if at < END { Ok(at) } else { Err(Errno::EFAULT) }
 }
 
 /// Signal frames of an architecture.

@@ -129,7 +129,7 @@ impl<G: Isa> Thread<G> {
             info: *info,
             handler: action.handler,
             restorer: if action.restorer != 0 { action.restorer } else { self.process.sigreturn() },
-            sp: if on_stack { stack.start + stack.size } else { sp },
+            sp: if on_stack { stack.start.wrapping_add(stack.size) } else { sp },
             stack: Stack { flags: stack.flags_at(sp), ..stack },
             mask: waiting.unwrap_or(self.signals.mask),
         };

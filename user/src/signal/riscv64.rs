@@ -6,7 +6,7 @@ use arch::riscv64::{Hart, Riscv64};
 use tcg::guest::riscv64::trap::Exception;
 use tcg::mmu::user::Fault;
 
-use super::frame::{Cause, Frame, Frames, Restored, Stack};
+use super::frame::{Cause, Frame, Frames, Restored, Stack, place};
 use crate::{Errno, Mem};
 
 /// Offsets in the frame, bytes.
@@ -69,7 +69,7 @@ impl Frames for Riscv64 {
     }
 
     fn push_frame(h: &mut Hart, mem: Mem, frame: &Frame) -> Result<(), Errno> {
-        let at = (frame.sp & !15).wrapping_sub(SIZE) & !15;
+        let at = place((frame.sp & !15).wrapping_sub(SIZE) & !15)?;
         mem.write(at + INFO, &frame.info)?;
         mem.write(at + UCONTEXT, &[0u64; 2])?;
         mem.write(at + UC_STACK, &frame.stack.words())?;
@@ -93,7 +93,7 @@ impl Frames for Riscv64 {
     }
 
     fn pop_frame(h: &mut Hart, mem: Mem) -> Result<Restored, Errno> {
-        let at = h.x[SP];
+        let at = place(h.x[SP])?;
         let regs: [u64; 32] = mem.read(at + REGS)?;
         let f: [u64; 32] = mem.read(at + FP)?;
         let fcsr: u32 = mem.read(at + FCSR)?;

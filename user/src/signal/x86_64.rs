@@ -8,7 +8,7 @@ use tcg::guest::Access;
 use tcg::guest::x86_64::{Exception, Vector};
 use tcg::mmu::user::Fault;
 
-use super::frame::{Cause, Frame, Frames, Restored, Stack};
+use super::frame::{Cause, Frame, Frames, Restored, Stack, place};
 use crate::isa::x86_64::{RAX, RDI, RDX, RSI, RSP};
 use crate::{Errno, Mem};
 
@@ -116,7 +116,7 @@ impl Frames for X86_64 {
         let top = frame.sp.wrapping_sub(if own_stack { RED_ZONE } else { 0 });
         let fpstate = top.wrapping_sub(fxsave::BYTES as u64) & !63;
         // At its entry a function finds the stack pointer 8 above a multiple of 16.
-        let at = (fpstate.wrapping_sub(SIZE) & !15).wrapping_sub(8);
+        let at = place((fpstate.wrapping_sub(SIZE) & !15).wrapping_sub(8))?;
         let image: [u64; fxsave::BYTES / 8] = cpu.fxsave_image();
         mem.write(fpstate, &image)?;
         mem.write(at, &[frame.restorer, UC_FLAGS, 0])?;
@@ -152,7 +152,7 @@ impl Frames for X86_64 {
 
     fn pop_frame(cpu: &mut Cpu, mem: Mem) -> Result<Restored, Errno> {
         // The return address is gone.
-        let at = cpu.gpr[RSP].wrapping_sub(8);
+        let at = place(cpu.gpr[RSP].wrapping_sub(8))?;
         let context: [u64; WORDS] = mem.read(at + CONTEXT)?;
         let mask = mem.read(at + UC_MASK)?;
         let stack = Stack::read(mem, at + UC_STACK)?;
