@@ -1,7 +1,7 @@
 //! How the process begins: as the C library starts it. What Rust's runtime does before its own
 //! `main` is not for guest programs, which are to find the process as it was left to them: it opens
-//! what is closed of the standard descriptors, ignores SIGPIPE, and takes a thirtieth of the time
-//! that starting a small program takes.
+//! what is closed of the standard descriptors, ignores SIGPIPE, and takes a part of the time that
+//! starting a small program takes (`docs/measured.md`).
 #![expect(unsafe_code, reason = "is called by the C library, with its arguments")]
 
 use std::ffi::{CStr, OsString, c_char, c_int};
