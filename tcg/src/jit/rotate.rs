@@ -35,6 +35,8 @@ pub(crate) fn fuse(usage: &mut [Usage], demand: &Demand) -> Option<Vec<Fused>> {
         let found = find(usage, demand, last).map(Vec::from);
         let found = found.or_else(|| extract(usage, last).map(Vec::from));
         let found = found.or_else(|| element(usage, demand, last).map(Vec::from));
+        // What is done instead leaves no flags.
+        let found = found.filter(|all| all.iter().all(|(at, _)| usage[*at].flags_written == 0));
         for (at, what) in found.into_iter().flatten() {
             fused.resize(usage.len(), Fused::No);
             fused[at] = what;
