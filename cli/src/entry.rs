@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::fs::File;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStringExt;
 
 /// The status of a program of Rust that panicked.
@@ -31,12 +31,10 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
 fn prepare() {
     // It takes the lowest that is free.
     while let Ok(file) = File::options().read(true).write(true).open("/dev/null") {
-        let fd = file.into_raw_fd();
-        if fd > 2 {
-            // SAFETY: the descriptor is open, and nobody else's.
-            unsafe { libc::close(fd) };
+        if file.as_raw_fd() > 2 {
             break;
         }
+        let _stays_open = file.into_raw_fd();
     }
     // SAFETY: no handler is set, and no other thread is there.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
